@@ -1,0 +1,1 @@
+"""How this service is put together: routes, loops, settings and the ASGI application."""

@@ -1,0 +1,28 @@
+"""The service as an ASGI application, split by the type of each connection."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+http = get_asgi_application()  # sets Django up, so it comes before what imports models
+
+from realtime.handler import WebSocketHandler  # noqa: E402
+from realtime.lifespan import Lifespan  # noqa: E402
+from realtime.types import Receive, Scope, Send  # noqa: E402
+
+websocket = WebSocketHandler()
+lifespan = Lifespan()
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Hand the connection to the part that speaks its protocol."""
+    match scope["type"]:
+        case "http":
+            await http(scope, receive, send)
+        case "websocket":
+            await websocket(scope, receive, send)
+        case "lifespan":
+            await lifespan(scope, receive, send)
+        case other:
+            raise NotImplementedError(f"no handler for scope type {other!r}")

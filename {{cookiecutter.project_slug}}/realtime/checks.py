@@ -1,0 +1,58 @@
+"""System checks: mistakes that would otherwise show at the first connection, or never."""
+
+from collections.abc import Iterator
+from inspect import iscoroutinefunction, signature
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.urls import URLPattern, URLResolver, get_resolver
+
+
+@register(Tags.compatibility)
+def runserver_is_ours(**kwargs: Any) -> list[CheckMessage]:
+    """The first app with a `runserver` provides it, and Django's knows no WebSocket."""
+    names = [app.name for app in apps.get_app_configs()]
+    if "django.contrib.staticfiles" in names[: names.index("realtime")]:
+        hint = 'Put "realtime" before "django.contrib.staticfiles" in INSTALLED_APPS.'
+        return [Error("runserver would not serve WebSockets.", hint=hint, id="realtime.E001")]
+    return []
+
+
+@register(Tags.urls)
+def loops_are_views(**kwargs: Any) -> list[CheckMessage]:
+    """A loop in urls.py without `@websocket` fails with each request, and takes no handshake."""
+    return [
+        Error(
+            f"{view.__module__}.{view.__qualname__} at {route!r} is a loop, not a view.",
+            hint="Decorate it with @realtime.handshake.websocket.",
+            id="realtime.E002",
+        )
+        for route, view in views(get_resolver().url_patterns)
+        if iscoroutinefunction(view) and {"receive", "send"} <= signature(view).parameters.keys()
+    ]
+
+
+@register()
+def connections_end_with_their_request(**kwargs: Any) -> list[CheckMessage]:
+    """Django's documentation asks for CONN_MAX_AGE = 0 under ASGI: threads come and go."""
+    return [
+        Warning(
+            f"DATABASES[{alias!r}] keeps connections open in threads that end.",
+            hint="Leave CONN_MAX_AGE at 0, and use the pool of the database backend.",
+            id="realtime.W001",
+        )
+        for alias, database in settings.DATABASES.items()
+        if database.get("CONN_MAX_AGE") != 0
+    ]
+
+
+def views(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every view below the patterns, with its route."""
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from views(pattern.url_patterns, route)
+        elif isinstance(pattern, URLPattern):
+            yield route, pattern.callback

@@ -1,0 +1,64 @@
+"""The handler behind asgi.py: Django answers the handshake, then the loop has the connection."""
+
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core import signals
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.http import Http404, HttpRequest
+from django.middleware.csrf import REASON_BAD_ORIGIN, CsrfViewMiddleware
+from django.urls import set_script_prefix
+
+from realtime.connection import run
+from realtime.handshake import WebSocketRequest, WebSocketResponse
+from realtime.refusal import events, refuse
+from realtime.types import Event, Receive, Scope, Send
+
+# Kept, because starting a thread for each connection costs more than the middleware.
+threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="handshake")
+
+
+class WebSocketHandler(ASGIHandler):
+    """Answers handshakes as settings.MIDDLEWARE and settings.ROOT_URLCONF say."""
+
+    request_class = WebSocketRequest
+
+    def __init__(self) -> None:
+        self.load_middleware()  # the synchronous chain, where ASGIHandler loads the other
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = sync_to_async(self.answer, thread_sensitive=False, executor=threads)
+        request, response, refusal = await answer(scope)
+        if refusal:
+            await refuse(refusal, receive, send)
+        else:
+            await run(response, request, receive, send)
+
+    def answer(self, scope: Scope) -> tuple[Any, Any, list[Event]]:
+        """Handle the request in one thread, from request_started to request_finished."""
+        set_script_prefix(get_script_prefix(scope))
+        signals.request_started.send(sender=self.__class__, scope=scope)
+        request, invalid = self.create_request(scope, BytesIO())
+        response: Any = self.get_response(request) if request else invalid
+        accepted = isinstance(response, WebSocketResponse)
+        refusal = [] if accepted else events(scope, response)
+        response._handler_class = self.__class__
+        response.close()
+        return request, response, refusal
+
+    def _get_response(self, request: HttpRequest) -> Any:
+        """Check Host and Origin, then call the view: all of it inside the middleware."""
+        request.get_host()  # raises DisallowedHost
+        if (origin := request.META.get("HTTP_ORIGIN")) is not None:
+            csrf: Any = CsrfViewMiddleware(self._get_response)
+            if not csrf._origin_verified(request):
+                return csrf._reject(request, REASON_BAD_ORIGIN % origin)
+        response = super()._get_response(request)  # type: ignore[misc]
+        if isinstance(response, WebSocketResponse):
+            response.status_code = 101
+            bool(getattr(request, "user", None))  # loads the lazy user, as a loop could not
+        elif response.status_code < 300:
+            raise Http404(f"{request.path} is a page, not a WebSocket")
+        return response

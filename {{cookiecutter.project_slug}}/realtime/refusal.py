@@ -1,0 +1,32 @@
+"""A handshake refused: Django's response, as far as the server can send it."""
+
+from django.http.response import HttpResponseBase
+
+from realtime.types import Event, Receive, Scope, Send
+
+
+def cookies(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
+    """The Set-Cookie headers of a response."""
+    return [(b"set-cookie", cookie.OutputString().encode()) for cookie in response.cookies.values()]
+
+
+def events(scope: Scope, response: HttpResponseBase) -> list[Event]:
+    """The ASGI events that refuse: the response itself, or a close, which the client sees as 403.
+
+    https://asgi.readthedocs.io/en/latest/extensions.html#websocket-denial-response
+    """
+    if "websocket.http.response" not in (scope.get("extensions") or ()):
+        return [{"type": "websocket.close", "code": 1008, "reason": ""}]
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.items()]
+    start = {"status": response.status_code, "headers": headers + cookies(response)}
+    return [
+        {"type": "websocket.http.response.start", **start},
+        {"type": "websocket.http.response.body", "body": b"".join(response)},  # granian: in one
+    ]
+
+
+async def refuse(events: list[Event], receive: Receive, send: Send) -> None:
+    """Answer the handshake with these events."""
+    await receive()  # websocket.connect
+    for event in events:
+        await send(event)

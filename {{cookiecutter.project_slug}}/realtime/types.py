@@ -1,0 +1,9 @@
+"""The shapes of an ASGI application: https://asgi.readthedocs.io/en/latest/specs/main.html"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+Scope = dict[str, Any]
+Event = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]

@@ -1,0 +1,14 @@
+"""Settings of the tests: the service's own in development mode, whatever this machine has set."""
+
+import os
+
+os.environ |= {
+    "DEBUG": "true",
+    "ALLOWED_HOSTS": "",
+    "CSRF_TRUSTED_ORIGINS": "https://app.example.com,https://*.example.org",
+}
+
+from config.settings import *  # noqa: F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast
+LOGGING["handlers"]["console"]["class"] = "logging.NullHandler"  # type: ignore  # noqa: F405

@@ -1,0 +1,35 @@
+"""The ping/pong loop."""
+
+import pytest
+
+from realtime.testing import WebSocketClient
+
+
+@pytest.mark.parametrize("path", ["/ws/", "/"])
+async def test_ping_is_answered_with_pong(path: str) -> None:
+    async with WebSocketClient(path) as client:
+        await client.send("ping")
+        assert await client.receive() == "pong!"
+
+
+@pytest.mark.parametrize("message", [b"ping", b"", "", "PING", "x" * 1_000_000])
+async def test_any_other_message_is_ignored(message: str | bytes) -> None:
+    async with WebSocketClient("/ws/") as client:
+        await client.send(message)
+        await client.send("ping")
+        assert await client.receive() == "pong!"
+
+
+async def test_a_server_that_sends_both_keys_is_understood() -> None:
+    async with WebSocketClient("/ws/") as client:
+        for event in ({"bytes": b"ping", "text": None}, {"bytes": None, "text": "ping"}):
+            await client.service.send_input({"type": "websocket.receive", **event})
+        assert await client.receive() == "pong!"
+        assert client.service.output_queue.empty()
+
+
+async def test_an_unknown_event_is_ignored() -> None:
+    async with WebSocketClient("/ws/") as client:
+        await client.service.send_input({"type": "websocket.invented"})
+        await client.send("ping")
+        assert await client.receive() == "pong!"

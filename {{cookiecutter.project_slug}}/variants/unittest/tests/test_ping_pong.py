@@ -1,0 +1,35 @@
+"""The ping/pong loop."""
+
+from django.test import SimpleTestCase
+
+from realtime.testing import WebSocketClient
+
+
+class PingPongTests(SimpleTestCase):
+    async def test_ping_is_answered_with_pong(self) -> None:
+        for path in ("/ws/", "/"):
+            with self.subTest(path):
+                async with WebSocketClient(path) as client:
+                    await client.send("ping")
+                    self.assertEqual(await client.receive(), "pong!")
+
+    async def test_any_other_message_is_ignored(self) -> None:
+        for message in (b"ping", b"", "", "PING", "x" * 1_000_000):
+            with self.subTest(message[:10]):
+                async with WebSocketClient("/ws/") as client:
+                    await client.send(message)
+                    await client.send("ping")
+                    self.assertEqual(await client.receive(), "pong!")
+
+    async def test_a_server_that_sends_both_keys_is_understood(self) -> None:
+        async with WebSocketClient("/ws/") as client:
+            for event in ({"bytes": b"ping", "text": None}, {"bytes": None, "text": "ping"}):
+                await client.service.send_input({"type": "websocket.receive", **event})
+            self.assertEqual(await client.receive(), "pong!")
+            self.assertTrue(client.service.output_queue.empty())
+
+    async def test_an_unknown_event_is_ignored(self) -> None:
+        async with WebSocketClient("/ws/") as client:
+            await client.service.send_input({"type": "websocket.invented"})
+            await client.send("ping")
+            self.assertEqual(await client.receive(), "pong!")
