@@ -1,0 +1,26 @@
+"""Rendered projects for the tests that run one."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.installing import ENDS, Installed, interpreter
+from tests.rendering import render
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Installed]:
+    """Return the project with this ASGI server and test setup; each is rendered once."""
+    projects: dict[tuple[str, str], Installed] = {}
+
+    def get(asgi_server: str, test_setup: str) -> Installed:
+        key = asgi_server, test_setup
+        if key not in projects:
+            folder = tmp_path_factory.mktemp("-".join(key))
+            project = render(folder, asgi_server=asgi_server, test_setup=test_setup)
+            projects[key] = Installed(project, interpreter(ENDS[key]))
+            projects[key].run("git", "init", "--quiet")
+            projects[key].run("git", "add", "--all")
+        return projects[key]
+
+    return get

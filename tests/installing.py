@@ -1,0 +1,65 @@
+"""Installs rendered projects, each in an environment of its own, at either end of the versions."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.rendering import SERVERS, TEST_SETUPS
+
+OLDEST, NEWEST = ("3.11",), ("3.14", "3.13", "3.12")  # of each the first that is there
+# Half of the combinations run at one end, half at the other, and each server and setup at both.
+ENDS = {
+    (server, setup): (OLDEST, NEWEST)[(i + j) % 2]
+    for i, server in enumerate(SERVERS)
+    for j, setup in enumerate(TEST_SETUPS)
+}
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's environment, without what would change the project's own."""
+    ours = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "DJANGO_SETTINGS_MODULE"}
+    return {k: v for k, v in os.environ.items() if k not in ours} | variables
+
+
+@cache
+def interpreter(versions: tuple[str, ...]) -> str:
+    """The path of a Python of one of the versions. Skips the test, or on CI fails it, without."""
+    for version in versions:
+        command = ["uv", "python", "find", "--no-project", "--no-python-downloads", version]
+        found = subprocess.run(command, capture_output=True, text=True, env=environment())
+        if found.returncode == 0:
+            return found.stdout.strip()
+    missing = f"no Python {' or '.join(versions)} on PATH"
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+@dataclass
+class Installed:
+    """A rendered project and its environment."""
+
+    project: Path
+    python: str
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command that runs the arguments in the environment, as README.md says it."""
+        return ["uv", "run", "--python", self.python, *arguments]
+
+    def run(self, *arguments: str, **variables: str) -> str:
+        """Run the arguments there and return what they print."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.project,
+            env=environment(**variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=180,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout

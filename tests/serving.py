@@ -1,0 +1,104 @@
+"""Starts a rendered project's server by its production command."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+from tests.installing import Installed, environment
+from tests.rendering import CONTEXT
+
+PROBE = Path(__file__).parent / "probe"
+
+
+@dataclass
+class Running:
+    """A server that listens on `address` and writes to `log`; `session` is for tests' use."""
+
+    name: str
+    address: str
+    log: Path
+    process: subprocess.Popen[bytes]
+    session: str = ""
+
+    def url(self, path: str) -> str:
+        """The WebSocket URL of a path."""
+        return f"ws://{self.address}{path}"
+
+    def stop(self, timeout: float = 10) -> int:
+        """Send SIGTERM and return the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(
+    installed: Installed, asgi_server: str, log: Path, **variables: str
+) -> Iterator[Running]:
+    """Run the server with the probe's settings until the block ends."""
+    port = free_port()
+    command = CONTEXT["_servers"][asgi_server]["command"]
+    command = command.replace("0.0.0.0", "127.0.0.1").replace("8000", str(port))
+    python = {"PYTHONPATH": f"{PROBE}:.", "DJANGO_SETTINGS_MODULE": "probe_settings"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [installed.project / ".venv/bin" / command.split()[0], *command.split()[1:]],
+            cwd=installed.project,
+            env=environment(**python, **variables),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        wait_for(f"a server on port {port}", lambda: listens(process, port, log))
+        yield Running(asgi_server, f"127.0.0.1:{port}", log, process)
+    finally:
+        kill(process)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End the process and all that it started, its workers among them."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
+
+
+def handshake(address: str, path: str, **headers: str) -> int:
+    """Ask for a WebSocket and return the HTTP status of the answer."""
+    client = HTTPConnection(address, timeout=5)
+    client.putrequest("GET", path, skip_host="Host" in headers)
+    key = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg=="}
+    for name, value in ({"Connection": "Upgrade", "Upgrade": "websocket"} | key | headers).items():
+        client.putheader(name, value)
+    client.endheaders()
+    with closing(client):
+        return client.getresponse().status
+
+
+def wait_for(awaited: str, happened: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something that nothing announces. Raises TimeoutError that names it."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{awaited}: not within {seconds} s")
+        time.sleep(0.02)
+
+
+def listens(process: subprocess.Popen[bytes], port: int, log: Path | None = None) -> bool:
+    """Whether the server accepts connections. Raises AssertionError, with its log, if it ended."""
+    assert process.poll() is None, log.read_text() if log else "the server ended"
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,93 @@
+"""What becomes of names and descriptions, the awkward ones included."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.rendering import CONTEXT, command_line, render
+
+NASTY = 'It\'s "quoted" \\ {{ cookiecutter_is_not_here }} {% no %} 🎉 é \x7f\nand goes on'
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("My Service", "my_service"),
+        ("my-service", "my_service"),
+        ("Überdienst", "uberdienst"),
+        ("1st", "1st"),
+        ("class", "class"),
+        ("config", "config"),
+        ("a b/c", "a_b_c"),
+        ("../x", "x"),
+        ('O\'Neil "Q"', "o_neil_q"),
+        ("{{ x", "x"),
+    ],
+)
+def test_a_name_becomes_a_folder(name: str, slug: str, tmp_path: Path) -> None:
+    project = render(tmp_path, project_name=name)
+    assert project.name == slug
+    assert tomllib.loads((project / "pyproject.toml").read_text())["project"]["name"] == slug
+    assert (project / "README.md").read_text("utf-8").startswith(f"# {name}\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("project_name=", "project_name '': give one line of text"),
+        ("project_name=two\nlines", "give one line of text"),
+        ("project_name=???", "project_slug '': use lower-case letters"),
+        ("project_name=django", "project_slug 'django': is taken"),
+        ("project_name=uvicorn", "project_slug 'uvicorn': is taken"),
+        ("project_slug=pytest_Django", "use lower-case letters"),
+        ("project_slug=pytest_django", "is taken"),
+        ("project_slug=a b/c", "use lower-case letters"),
+        ("project_slug=../x", "use lower-case letters"),
+        ("project_slug=/tmp/x", "use lower-case letters"),
+        ("project_slug={{ x }}", "use lower-case letters"),
+        ("project_slug=x'; import os", "use lower-case letters"),
+        ("project_slug=nul", "is taken"),
+        ("project_slug=" + "x" * 64, "63 at most"),
+    ],
+)
+def test_a_bad_name_is_refused_in_one_line_and_leaves_nothing(
+    answer: str, said: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "output"
+    folder.mkdir()
+    refused = command_line(folder, "--no-input", answer)
+    assert refused.returncode == 1
+    assert said in refused.stdout + refused.stderr
+    assert len((refused.stdout + refused.stderr).splitlines()) == 1
+    assert list(tmp_path.iterdir()) == [folder]
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("way", ["command line", "replay file"])
+def test_a_description_survives_wherever_it_appears(way: str, tmp_path: Path) -> None:
+    folder = tmp_path / "output"
+    if way == "replay file":
+        answers = {"project_name": "X", "project_slug": "x", "description": NASTY, "ci": "none"}
+        answers |= {"asgi_server": "uvicorn", "test_setup": "pytest"}
+        private = {key: value for key, value in CONTEXT.items() if key.startswith("_")}
+        replay = tmp_path / "replay.json"
+        replay.write_text(json.dumps({"cookiecutter": answers | private}))
+        done = command_line(folder, f"--replay-file={replay}")
+        assert done.returncode == 0, done.stderr
+        (project,) = folder.iterdir()
+    else:
+        project = render(folder, description=NASTY)
+    metadata = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]
+    assert metadata["description"] == NASTY
+    assert NASTY in (project / "README.md").read_text("utf-8")
+
+
+def test_an_injected_value_is_not_executed(tmp_path: Path) -> None:
+    marker = tmp_path / "executed"
+    code = f"open({str(marker)!r}, 'w')"
+    for value in (f"'''\n{code}\n'''", f"'); {code}; ('", f'"); {code}; ("', "{{ 7 * 191 }}"):
+        project = render(tmp_path / f"{hash(value)}", description=value)
+        assert value in (project / "README.md").read_text("utf-8")
+    assert not marker.exists()

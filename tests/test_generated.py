@@ -1,0 +1,89 @@
+"""What a rendered project's user runs first passes, at both ends of the versions."""
+
+import subprocess
+import tomllib
+from collections.abc import Callable
+
+import pytest
+
+from tests.installing import ENDS, Installed, environment
+from tests.rendering import CONTEXT
+
+PRODUCTION = {
+    "DEBUG": "false",
+    "SECRET_KEY": "a key for this test, with enough different characters: 0123456789",
+    "ALLOWED_HOSTS": "example.com",
+}
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(key, marks=pytest.mark.xdist_group("-".join(key)), id="-".join(key))
+        for key in ENDS
+    ]
+)
+def project(
+    request: pytest.FixtureRequest, installed: Callable[[str, str], Installed]
+) -> Installed:
+    """A project for each server and test setup."""
+    return installed(*request.param)
+
+
+def test_its_suite_passes_in_a_clone_without_env_file(project: Installed) -> None:
+    (project.project / ".env").rename(project.project / ".env.aside")
+    try:
+        setup = "pytest" if (project.project / "pytest.ini").exists() else "unittest"
+        printed = project.run(*CONTEXT["_test_setups"][setup]["command"].split())
+    finally:
+        (project.project / ".env.aside").rename(project.project / ".env")
+    assert "passed" in printed or "\nOK\n" in printed
+
+
+def test_its_hooks_pass(project: Installed) -> None:
+    printed = project.run("pre-commit", "run", "--all-files")
+    for hook in ("ruff check", "ruff format", "mypy", "manage.py check"):
+        assert any(
+            line.startswith(hook) and line.endswith("Passed") for line in printed.splitlines()
+        )
+
+
+def test_production_settings_leave_nothing_to_say(project: Installed) -> None:
+    printed = project.run("manage.py", "check", "--deploy", "--fail-level", "DEBUG", **PRODUCTION)
+    assert "no issues" in printed
+
+
+def test_no_package_that_it_needs_could_be_its_name(project: Installed) -> None:
+    locked = tomllib.loads((project.project / "uv.lock").read_text("utf-8"))["package"]
+    assert {package["name"] for package in locked} - {"my-service"} <= set(
+        CONTEXT["_taken_by_packages"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("SECRET_KEY", None, "SECRET_KEY"),
+        ("SECRET_KEY", "", "SECRET_KEY"),
+        ("DEBUG", "perhaps", "Not a valid boolean"),
+        ("DATABASE_URL", "nonsense", "Not a valid database URL"),
+        ("CSRF_TRUSTED_ORIGINS", "example.com", "https://example.com"),
+    ],
+)
+@pytest.mark.xdist_group("uvicorn-pytest")
+def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(
+    installed: Callable[[str, str], Installed], variable: str, value: str | None, said: str
+) -> None:
+    project = installed("uvicorn", "pytest")
+    settings = {k: v for k, v in (PRODUCTION | {variable: value}).items() if v is not None}
+    program = project.command("uvicorn", "config.asgi:application")
+    started = subprocess.run(
+        program,
+        cwd=project.project,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert started.returncode == 1
+    (line,) = started.stderr.splitlines()
+    assert variable in line and said in line

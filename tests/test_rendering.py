@@ -1,0 +1,112 @@
+"""What each combination of options renders."""
+
+import itertools
+import json
+import re
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.rendering import CIS, SERVERS, TEST_SETUPS, render
+
+FILES = {
+    "common": """
+        .env .env.example .gitattributes .gitignore .pre-commit-config.yaml
+        README.md manage.py pyproject.toml
+        config/__init__.py config/asgi.py config/settings.py config/templates/index.html
+        config/urls.py config/websocket.py
+        realtime/__init__.py realtime/apps.py realtime/checks.py realtime/connection.py
+        realtime/handler.py realtime/handshake.py realtime/isolation.py realtime/lifespan.py
+        realtime/management/__init__.py realtime/management/commands/__init__.py
+        realtime/management/commands/runserver.py realtime/refusal.py realtime/server.py
+        realtime/testing.py realtime/testing_support.py realtime/types.py
+        tests/__init__.py tests/contexts.py tests/server.py tests/settings.py
+        tests/test_checks.py tests/test_handshake.py tests/test_lifespan.py tests/test_login.py
+        tests/test_loops.py tests/test_origin.py tests/test_page.py tests/test_ping_pong.py
+        tests/test_server.py tests/urls.py
+    """,
+    "pytest": "pytest.ini tests/conftest.py",
+    "github": ".github/workflows/ci.yml",
+    "gitlab": ".gitlab-ci.yml",
+}
+PARSERS: dict[str, Callable[[str], Any]] = {
+    ".toml": tomllib.loads,
+    ".yaml": yaml.safe_load,
+    ".yml": yaml.safe_load,
+    ".json": json.loads,
+}
+
+
+@pytest.fixture(
+    scope="module",
+    params=itertools.product(SERVERS, TEST_SETUPS, CIS),
+    ids=lambda combination: "-".join(combination),
+)
+def combination(request: pytest.FixtureRequest) -> tuple[str, str, str]:
+    """One of all combinations of options."""
+    chosen: tuple[str, str, str] = request.param
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def project(combination: tuple[str, str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project rendered with it."""
+    asgi_server, test_setup, ci = combination
+    folder = tmp_path_factory.mktemp("-".join(combination))
+    return render(folder, asgi_server=asgi_server, test_setup=test_setup, ci=ci)
+
+
+def texts(project: Path) -> dict[str, str]:
+    """The text of every file by its path."""
+    return {
+        path.relative_to(project).as_posix(): path.read_bytes().decode()
+        for path in project.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_exactly_the_expected_files_are_there(
+    project: Path, combination: tuple[str, str, str]
+) -> None:
+    expected = " ".join(FILES.get(part, "") for part in ("common", *combination)).split()
+    assert sorted(texts(project)) == sorted(expected)
+
+
+def test_no_jinja_is_left(project: Path) -> None:
+    for path, text in texts(project).items():
+        assert "cookiecutter" not in text, path
+        if not path.endswith((".html", ".yml")):  # Django's templates and GitHub's expressions
+            assert not re.search(r"{{|{%|{#", text), path
+
+
+def test_white_space_is_tidy(project: Path) -> None:
+    for path, text in texts(project).items():
+        assert "\r" not in text, path
+        assert "\t" not in text, path
+        assert not re.search(r"[ ]+$", text, re.MULTILINE), path
+        assert "\n\n\n\n" not in text, path
+        assert not text or re.search(r"[^\n]\n\Z", text), path
+        if not path.endswith(".py"):
+            assert "\n\n\n" not in text, path
+
+
+def test_every_data_file_parses(project: Path) -> None:
+    for path, text in texts(project).items():
+        if parse := PARSERS.get(Path(path).suffix):
+            parse(text)
+
+
+def test_ruff_finds_nothing(project: Path) -> None:
+    for command in (["check"], ["format", "--check"]):
+        subprocess.run(["ruff", *command, "--no-cache", "."], cwd=project, check=True)
+
+
+def test_a_python_file_fits_one_screen(project: Path) -> None:
+    for path, text in texts(project).items():
+        if path.endswith(".py"):
+            assert text.count("\n") <= 80, path

@@ -1,0 +1,119 @@
+"""`manage.py runserver` on each ASGI server, as a developer uses it."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from websockets.sync.client import connect
+
+from tests.installing import Installed, environment
+from tests.rendering import SERVERS
+from tests.serving import Running, free_port, kill, listens, wait_for
+
+
+@pytest.fixture(
+    params=[pytest.param(n, marks=pytest.mark.xdist_group(f"{n}-pytest")) for n in SERVERS]
+)
+def project(
+    request: pytest.FixtureRequest, installed: Callable[[str, str], Installed], tmp_path: Path
+) -> Installed:
+    """A copy of an installed project that the test may change."""
+    original = installed(request.param, "pytest")
+    copy = tmp_path / "project"
+    shutil.copytree(original.project, copy, ignore=shutil.ignore_patterns(".venv", ".git"))
+    return Installed(copy, str(original.project / ".venv/bin/python"))
+
+
+@contextmanager
+def runserver(project: Installed, *options: str) -> Iterator[Running]:
+    """Run the command in a process group of its own, as a terminal does."""
+    port = free_port()
+    log = project.project.parent / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [project.python, "-u", "manage.py", "runserver", f"127.0.0.1:{port}", *options],
+            cwd=project.project,
+            env=environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        wait_for(f"a server on port {port}", lambda: listens(process, port, log))
+        yield Running("runserver", f"127.0.0.1:{port}", log, process)
+    finally:
+        kill(process)
+
+
+def answer(server: Running) -> str | bytes | None:
+    """What the service answers to "ping"; None while it restarts."""
+    try:
+        with connect(server.url("/ws/"), open_timeout=2) as client:
+            client.send("ping")
+            return client.recv(timeout=2)
+    except (OSError, EOFError):
+        return None
+
+
+def save(path: Path, text: str, awaited: str, seen: Callable[[], bool]) -> None:
+    """Save the file, again if nothing comes of it: Django overlooks a change that its reloader
+    has not yet seen the file before, which no developer is fast enough for.
+    """
+    path.write_text(text)
+    try:
+        wait_for(awaited, seen, 6)
+    except TimeoutError:
+        path.write_text(text)
+        wait_for(awaited, seen, 15)
+
+
+def test_it_serves_page_static_files_and_websocket_and_says_where(project: Installed) -> None:
+    with runserver(project) as server:
+        for path in ("/", "/static/admin/css/base.css"):
+            assert urlopen(f"http://{server.address}{path}", timeout=5).status == 200
+        assert answer(server) == "pong!"
+        said = server.log.read_text()
+        assert f"http://{server.address}/" in said
+        assert server.url("/ws/") in said
+
+
+def test_a_change_of_the_code_reloads_it_and_an_error_is_survived(project: Installed) -> None:
+    loops = project.project / "config/websocket.py"
+    code = loops.read_text()
+    with runserver(project) as server:
+        assert answer(server) == "pong!"
+        error = code + "\nthis is no Python\n"
+        save(loops, error, "the error", lambda: "SyntaxError" in server.log.read_text())
+        changed = code.replace("pong!", "changed")
+        save(loops, changed, "the changed loop", lambda: answer(server) == "changed")
+
+
+def test_a_port_in_use_is_said_in_a_line(project: Installed) -> None:
+    with runserver(project) as server:
+        second = subprocess.run(
+            [project.python, "manage.py", "runserver", server.address],
+            cwd=project.project,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        assert second.returncode == 1
+        assert second.stderr.splitlines()[-1] == "Error: That port is already in use."
+        assert "Traceback" not in second.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--noreload"]], ids=["reload", "noreload"])
+def test_ctrl_c_ends_it_with_a_connection_open(project: Installed, options: list[str]) -> None:
+    with runserver(project, *options) as server, connect(server.url("/ws/")) as client:
+        client.send("ping")
+        assert client.recv(timeout=5) == "pong!"
+        os.killpg(server.process.pid, signal.SIGINT)
+        server.process.wait(5)
+        assert "Traceback" not in server.log.read_text()

@@ -1,0 +1,182 @@
+"""Each ASGI server, started as in production, with real clients."""
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from tests.installing import Installed
+from tests.rendering import SERVERS
+from tests.serving import Running, handshake, serving, wait_for
+
+LOGIN = """
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+user = User.objects.create(username="ada")
+user.user_permissions.add(Permission.objects.get(codename="add_user"))
+client = Client()
+client.force_login(user)
+print("session:", client.cookies["sessionid"].value)
+"""
+
+
+SERVER_PARAMETERS = [
+    pytest.param(name, marks=pytest.mark.xdist_group(f"{name}-pytest"), id=name) for name in SERVERS
+]
+
+
+@pytest.fixture(scope="module", params=SERVER_PARAMETERS)
+def server(
+    request: pytest.FixtureRequest,
+    installed: Callable[[str, str], Installed],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Running]:
+    """A server with a user who is logged in."""
+    folder = tmp_path_factory.mktemp(request.param)
+    project = installed(request.param, "pytest")
+    variables = {
+        "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
+        "CSRF_TRUSTED_ORIGINS": "https://app.example.com,https://*.example.org",
+    }
+    project.run("manage.py", "migrate", "--verbosity", "0", **variables)
+    printed = project.run("manage.py", "shell", "--no-imports", "-c", LOGIN, **variables)
+    with serving(project, request.param, folder / "log", **variables) as running:
+        running.session = printed.split("session:")[1].strip()
+        yield running
+
+
+def told(server: Running, path: str, **headers: str) -> str | bytes:
+    """The first message of the loop."""
+    with connect(server.url(path), additional_headers=headers) as client:
+        return client.recv(timeout=5)
+
+
+@pytest.mark.parametrize("path", ["/", "/ws/"])
+@pytest.mark.parametrize(
+    "message", [b"ping", b"", "", "x" * 1_000_000, "PING"], ids=lambda m: m[:5]
+)
+def test_ping_is_answered_and_all_else_ignored(
+    server: Running, path: str, message: str | bytes
+) -> None:
+    with connect(server.url(path)) as client:
+        client.send(message)
+        client.send("ping")
+        assert client.recv(timeout=5) == "pong!"
+        client.send("ping")
+        assert client.recv(timeout=5) == "pong!"
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "headers"),
+    [
+        (404, "/nowhere/", {}),
+        (404, "/admin/login/", {}),
+        (400, "/ws/", {"Host": "evil.example"}),
+        (403, "/ws/", {"Origin": "http://evil.example"}),
+        (403, "/ws/", {"Origin": "https://127.0.0.1"}),
+        (403, "/ws/", {"Origin": "http://127.0.0.1"}),
+        (302, "/private/", {}),
+        (403, "/permitted/", {}),
+        (500, "/broken/", {}),
+    ],
+    ids=str,
+)
+def test_a_refusal_is_djangos(
+    server: Running, status: int, path: str, headers: dict[str, str]
+) -> None:
+    expected = 403 if server.name == "daphne" else status  # which has no denial response
+    assert handshake(server.address, path, **headers) == expected
+
+
+def test_its_own_and_trusted_origins_are_accepted(server: Running) -> None:
+    own = f"http://{server.address}"
+    for origin in (own, "https://app.example.com", "https://deep.sub.example.org"):
+        with connect(server.url("/ws/"), origin=Origin(origin)) as client:
+            client.send("ping")
+            assert client.recv(timeout=5) == "pong!"
+
+
+def test_plain_http_is_told_to_upgrade(server: Running) -> None:
+    with pytest.raises(HTTPError) as refused:
+        urlopen(f"http://{server.address}/ws/", timeout=5)
+    assert refused.value.code == 426
+    assert b"a proxy may have dropped the Upgrade header" in refused.value.read()
+
+
+def test_the_loop_has_the_user_of_the_session(server: Running) -> None:
+    cookie = f"sessionid={server.session}"
+    for path in ("/private/", "/permitted/"):
+        assert told(server, path, Cookie=cookie) == "ada False {}"
+
+
+def test_a_page_behind_tls_is_secure(server: Running) -> None:
+    secure = {"X-Forwarded-Proto": "https"}
+    assert told(server, "/tell/it/", **secure) == "AnonymousUser True {'word': 'it'}"
+
+
+def test_a_loop_that_returns_closes_with_1000(server: Running) -> None:
+    with connect(server.url("/tell/it/")) as client:
+        client.recv(timeout=5)
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(timeout=5)
+    assert closed.value.rcvd and closed.value.rcvd.code == 1000
+
+
+def test_a_loop_that_closes_by_itself_has_the_last_word(server: Running) -> None:
+    with connect(server.url("/leave/")) as client, pytest.raises(ConnectionClosed) as closed:
+        client.recv(timeout=5)
+    assert closed.value.rcvd and closed.value.rcvd.code == 4000
+
+
+def test_a_loop_that_raises_closes_with_1011_and_is_reported(server: Running) -> None:
+    with connect(server.url("/fail/")) as client, pytest.raises(ConnectionClosed) as closed:
+        client.recv(timeout=5)
+    assert closed.value.rcvd and closed.value.rcvd.code == 1011
+    wait_for("the traceback", lambda: "RuntimeError: the loop failed" in server.log.read_text())
+    wait_for("the signal", lambda: "observed /fail/" in server.log.read_text())
+
+
+@pytest.mark.parametrize("server", SERVER_PARAMETERS[:1], indirect=True)  # alone to raise there
+def test_a_client_that_leaves_while_it_is_sent_to_is_no_error(server: Running) -> None:
+    with connect(server.url("/flood/")) as client:
+        for _ in range(100):
+            client.recv(timeout=5)
+    wait_for("the end", lambda: "left /flood/" in server.log.read_text())
+    assert "Exception in the loop: /flood/" not in server.log.read_text()
+
+
+def test_a_cookie_goes_out_with_the_accept_where_the_server_can(server: Running) -> None:
+    with connect(server.url("/cookie/")) as client:
+        assert client.response
+        sent = client.response.headers.get("Set-Cookie")
+    assert sent == ("seen=yes; Path=/" if server.name in {"uvicorn", "hypercorn"} else None)
+
+
+def test_a_secure_handshake_is_not_redirected(
+    server: Running, installed: Callable[[str, str], Installed], tmp_path: Path
+) -> None:
+    project = installed(server.name, "pytest")
+    with serving(project, server.name, tmp_path / "log", SSL_REDIRECT="yes") as redirecting:
+        refused = 403 if server.name == "daphne" else 301
+        assert handshake(redirecting.address, "/ws/") == refused
+        for scheme in ("https", "wss"):
+            proxied = {"X-Forwarded-Proto": scheme}
+            assert handshake(redirecting.address, "/ws/", **proxied) == 101
+
+
+def test_it_stops_cleanly_on_sigterm(
+    server: Running, installed: Callable[[str, str], Installed], tmp_path: Path
+) -> None:
+    project = installed(server.name, "pytest")
+    with serving(project, server.name, tmp_path / "log") as stopping:
+        with connect(stopping.url("/ws/")) as client:
+            client.send("ping")
+            client.recv(timeout=5)
+        assert stopping.stop() in {0, -signal.SIGTERM}  # both mean success to systemd
+        assert "Traceback" not in stopping.log.read_text()
