@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from tests.installing import Installed, environment
@@ -57,7 +58,7 @@ def answer(server: Running) -> str | bytes | None:
         with connect(server.url("/ws/"), open_timeout=2) as client:
             client.send("ping")
             return client.recv(timeout=2)
-    except (OSError, EOFError):
+    except (OSError, WebSocketException):
         return None
 
 
