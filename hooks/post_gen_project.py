@@ -6,19 +6,22 @@ from pathlib import Path
 
 # JSON never has three quotation marks in a row, so that no answer can end this string.
 ANSWERS = json.loads(r"""{{ cookiecutter|tojson }}""")
-# What each option's first choice has in place; the other choices' files are in variants/.
+# The files of each option's first choice are in place, those of the others in variants/. Listed
+# are the first choice's own: those that another choice has too are overwritten.
 FIRST = {
-    "asgi_server": ("uvicorn", ["realtime/server.py"]),
-    "test_setup": ("pytest", ["pytest.ini", "tests/conftest.py", "tests/test_*.py"]),
-    "ci": ("github", [".github"]),
+    "asgi_server": ("uvicorn", []),
+    "test_setup": ("pytest", ["pytest.ini", "tests/conftest.py"]),
+    "ci": ("github", [".github/workflows/ci.yml", ".github/workflows", ".github"]),
 }
 
 
 def keep(choice: str, first: str, files: list[str]) -> None:
-    """Replace the first choice's files by those of the choice."""
-    if choice != first:
-        for path in [path for pattern in files for path in Path().glob(pattern)]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    """Replace the first choice's files by those of the choice; leave what the user added."""
+    for path in map(Path, files if choice != first else []):
+        if path.is_file():
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
     if Path("variants", choice).is_dir():
         shutil.copytree(Path("variants", choice), ".", dirs_exist_ok=True)
 
@@ -26,7 +29,8 @@ def keep(choice: str, first: str, files: list[str]) -> None:
 for option, (first, files) in FIRST.items():
     keep(ANSWERS[option], first, files)
 shutil.rmtree("variants")
-shutil.copy(".env.example", ".env")
+if not Path(".env").exists():
+    shutil.copy(".env.example", ".env")
 
 tests = ANSWERS["_test_setups"][ANSWERS["test_setup"]]["command"]
 print(f"""

@@ -91,3 +91,17 @@ def test_an_injected_value_is_not_executed(tmp_path: Path) -> None:
         project = render(tmp_path / f"{hash(value)}", description=value)
         assert value in (project / "README.md").read_text("utf-8")
     assert not marker.exists()
+
+
+def test_rendering_again_keeps_what_the_user_added(tmp_path: Path) -> None:
+    project = render(tmp_path)
+    added = [
+        project / name for name in (".env", "tests/test_mine.py", ".github/workflows/mine.yml")
+    ]
+    for path in added:
+        path.write_text("mine")
+    again = ("--no-input", "--overwrite-if-exists", "test_setup=unittest", "ci=gitlab")
+    assert command_line(tmp_path, *again).returncode == 0
+    assert [path.read_text() for path in added] == ["mine"] * 3
+    assert not (project / "pytest.ini").exists()
+    assert not (project / ".github/workflows/ci.yml").exists()

@@ -66,7 +66,9 @@ def test_no_package_that_it_needs_could_be_its_name(project: Installed) -> None:
         ("SECRET_KEY", "", "SECRET_KEY"),
         ("DEBUG", "perhaps", "Not a valid boolean"),
         ("DATABASE_URL", "nonsense", "Not a valid database URL"),
-        ("CSRF_TRUSTED_ORIGINS", "example.com", "https://example.com"),
+        ("ALLOWED_HOSTS", "https://example.com", "not like 'example.com'"),
+        ("CSRF_TRUSTED_ORIGINS", "example.com", "not like 'https://example.com'"),
+        ("CSRF_TRUSTED_ORIGINS", "https://example.com/", "not like 'https://example.com'"),
     ],
 )
 @pytest.mark.xdist_group("uvicorn-pytest")

@@ -18,7 +18,7 @@ FILES = {
     "common": """
         .env .env.example .gitattributes .gitignore .pre-commit-config.yaml
         README.md manage.py pyproject.toml
-        config/__init__.py config/asgi.py config/settings.py config/templates/index.html
+        config/__init__.py config/asgi.py config/environment.py config/settings.py config/templates/index.html
         config/urls.py config/websocket.py
         realtime/__init__.py realtime/apps.py realtime/checks.py realtime/connection.py
         realtime/handler.py realtime/handshake.py realtime/isolation.py realtime/lifespan.py

@@ -92,6 +92,7 @@ def test_a_refusal_is_djangos(
 ) -> None:
     expected = 403 if server.name == "daphne" else status  # which has no denial response
     assert handshake(server.address, path, **headers) == expected
+    assert "without completing handshake" not in server.log.read_text()
 
 
 def test_its_own_and_trusted_origins_are_accepted(server: Running) -> None:
@@ -113,6 +114,17 @@ def test_the_loop_has_the_user_of_the_session(server: Running) -> None:
     cookie = f"sessionid={server.session}"
     for path in ("/private/", "/permitted/"):
         assert told(server, path, Cookie=cookie) == "ada False {}"
+
+
+def test_a_loop_that_needs_no_user_needs_no_tables(
+    server: Running, installed: Callable[[str, str], Installed], tmp_path: Path
+) -> None:
+    project = installed(server.name, "pytest")
+    empty = {"DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite3"}
+    with serving(project, server.name, tmp_path / "log", **empty) as unmigrated:
+        stale = {"Cookie": f"sessionid={server.session}"}
+        assert handshake(unmigrated.address, "/ws/", **stale) == 101
+        assert "no such table: django_session" in unmigrated.log.read_text()
 
 
 def test_a_page_behind_tls_is_secure(server: Running) -> None:

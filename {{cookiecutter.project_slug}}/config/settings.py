@@ -1,32 +1,18 @@
 """Settings. What differs from place to place is an environment variable: see .env.example."""
 
-import sys
-from pathlib import Path
 from typing import Any
 
-from environs import Env, EnvValidationError, ValidationError, validate
+from environs import validate
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+from config.environment import BASE_DIR, HOST, ORIGIN, env, seal
 
-
-def origins(values: list[str]) -> None:
-    """Refuse an origin without its scheme, which would match nothing."""
-    if bare := [value for value in values if "://" not in value]:
-        raise ValidationError(f"No scheme, as in https://{bare[0]}, in {bare[0]!r}.")
-
-
-env = Env(eager=False)  # collects every mistake for seal()
-env.read_env(BASE_DIR / ".env", recurse=False)
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_DEFAULT: Any = ... if DEBUG is False else "for development only"
-SECRET_KEY = env.str("SECRET_KEY", SECRET_DEFAULT, validate=validate.Length(min=1))
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [], str.strip)
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [], str.strip, validate=origins)
+KEY: Any = ... if DEBUG is False else "for development only"
+SECRET_KEY = env.str("SECRET_KEY", KEY, validate=validate.Length(min=1))
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [], str.strip, validate=HOST)
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [], str.strip, validate=ORIGIN)
 DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{BASE_DIR}/db.sqlite3")}
-try:
-    env.seal()
-except EnvValidationError as error:
-    sys.exit(f"{error} See .env.example.")
+seal()
 
 if not DEBUG:  # behind a proxy that speaks TLS, sends plain HTTP away and sets this header
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -35,8 +21,10 @@ if not DEBUG:  # behind a proxy that speaks TLS, sends plain HTTP away and sets 
     # W008, the redirect, is the proxy's; W005 and W021, HSTS for subdomains, the domain owner's.
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 
-ASGI_APPLICATION, ROOT_URLCONF = "config.asgi.application", "config.urls"
-LOGIN_URL, TIME_ZONE = "admin:login", "UTC"
+ASGI_APPLICATION = "config.asgi.application"
+ROOT_URLCONF = "config.urls"
+LOGIN_URL = "admin:login"
+TIME_ZONE = "UTC"
 INSTALLED_APPS = [
     "realtime",  # before staticfiles, for its runserver
     "django.contrib.admin",
@@ -55,21 +43,26 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-PROCESSORS = ["template.context_processors.request"]
-PROCESSORS += [f"contrib.{app}.context_processors.{app}" for app in ("auth", "messages")]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "config" / "templates"],
         "APP_DIRS": True,
-        "OPTIONS": {"context_processors": [f"django.{name}" for name in PROCESSORS]},
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
     }
 ]
 VALIDATORS = ["UserAttributeSimilarity", "MinimumLength", "CommonPassword", "NumericPassword"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}Validator"} for name in VALIDATORS
 ]
-STATIC_URL, STATIC_ROOT = "static/", BASE_DIR / "staticfiles"
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
 LOGGING = {  # to standard error, tracebacks included
     "version": 1,
     "disable_existing_loggers": False,

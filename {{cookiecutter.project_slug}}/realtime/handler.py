@@ -1,5 +1,6 @@
 """The handler behind asgi.py: Django answers the handshake, then the loop has the connection."""
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core import signals
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.db import DatabaseError
 from django.http import Http404, HttpRequest
 from django.middleware.csrf import REASON_BAD_ORIGIN, CsrfViewMiddleware
 from django.urls import set_script_prefix
@@ -16,6 +18,7 @@ from realtime.handshake import WebSocketRequest, WebSocketResponse
 from realtime.refusal import events, refuse
 from realtime.types import Event, Receive, Scope, Send
 
+logger = logging.getLogger(__name__)
 # Kept, because starting a thread for each connection costs more than the middleware.
 threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="handshake")
 
@@ -58,7 +61,15 @@ class WebSocketHandler(ASGIHandler):
         response = super()._get_response(request)  # type: ignore[misc]
         if isinstance(response, WebSocketResponse):
             response.status_code = 101
-            bool(getattr(request, "user", None))  # loads the lazy user, as a loop could not
+            load_user(request)
         elif response.status_code < 300:
             raise Http404(f"{request.path} is a page, not a WebSocket")
         return response
+
+
+def load_user(request: HttpRequest) -> None:
+    """Load the lazy request.user, as a loop could not; not every loop needs it."""
+    try:
+        bool(getattr(request, "user", None))
+    except DatabaseError as error:
+        logger.warning("request.user is not loaded: %s", error)

@@ -1,8 +1,14 @@
 """A handshake refused: Django's response, as far as the server can send it."""
 
+import logging
+
 from django.http.response import HttpResponseBase
 
 from realtime.types import Event, Receive, Scope, Send
+
+MISSING = "ASGI callable returned without completing handshake"
+# uvicorn takes a denial response for a missing answer, and logs an error after each.
+logging.getLogger("uvicorn.error").addFilter(lambda record: MISSING not in str(record.msg))
 
 
 def cookies(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
