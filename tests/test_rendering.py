@@ -16,19 +16,19 @@ from tests.rendering import CIS, SERVERS, TEST_SETUPS, render
 
 FILES = {
     "common": """
-        .env .env.example .gitattributes .gitignore .pre-commit-config.yaml
-        README.md manage.py pyproject.toml
-        config/__init__.py config/asgi.py config/environment.py config/settings.py config/templates/index.html
-        config/urls.py config/websocket.py
+        .env .env.example .gitattributes .gitignore .pre-commit-config.yaml README.md
+        manage.py pyproject.toml config/__init__.py config/asgi.py config/environment.py
+        config/settings.py config/templates/index.html config/urls.py config/websocket.py
         realtime/__init__.py realtime/apps.py realtime/checks.py realtime/connection.py
-        realtime/handler.py realtime/handshake.py realtime/isolation.py realtime/lifespan.py
-        realtime/management/__init__.py realtime/management/commands/__init__.py
-        realtime/management/commands/runserver.py realtime/refusal.py realtime/server.py
-        realtime/testing.py realtime/testing_support.py realtime/types.py
-        tests/__init__.py tests/contexts.py tests/server.py tests/settings.py
-        tests/test_checks.py tests/test_handshake.py tests/test_lifespan.py tests/test_login.py
+        realtime/cookies.py realtime/handler.py realtime/handshake.py realtime/isolation.py
+        realtime/lifespan.py realtime/management/__init__.py
+        realtime/management/commands/__init__.py realtime/management/commands/runserver.py
+        realtime/refusal.py realtime/server.py realtime/testing.py
+        realtime/testing_support.py realtime/types.py tests/__init__.py tests/contexts.py
+        tests/server.py tests/settings.py tests/test_checks.py tests/test_client.py
+        tests/test_handshake.py tests/test_lifespan.py tests/test_login.py
         tests/test_loops.py tests/test_origin.py tests/test_page.py tests/test_ping_pong.py
-        tests/test_server.py tests/urls.py
+        tests/test_server.py tests/urls.py tests/views.py
     """,
     "pytest": "pytest.ini tests/conftest.py",
     "github": ".github/workflows/ci.yml",

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -29,6 +30,8 @@ print("session:", client.cookies["sessionid"].value)
 SERVER_PARAMETERS = [
     pytest.param(name, marks=pytest.mark.xdist_group(f"{name}-pytest"), id=name) for name in SERVERS
 ]
+
+SAYS_THAT_ITS_CLIENT_LEFT = [SERVER_PARAMETERS[SERVERS.index(n)] for n in ("uvicorn", "daphne")]
 
 
 @pytest.fixture(scope="module", params=SERVER_PARAMETERS)
@@ -103,6 +106,11 @@ def test_its_own_and_trusted_origins_are_accepted(server: Running) -> None:
             assert client.recv(timeout=5) == "pong!"
 
 
+def test_no_cache_may_answer_a_handshake_with_the_page(server: Running) -> None:
+    with urlopen(f"http://{server.address}/", timeout=5) as page:
+        assert "Upgrade" in page.headers["Vary"]
+
+
 def test_plain_http_is_told_to_upgrade(server: Running) -> None:
     with pytest.raises(HTTPError) as refused:
         urlopen(f"http://{server.address}/ws/", timeout=5)
@@ -154,13 +162,24 @@ def test_a_loop_that_raises_closes_with_1011_and_is_reported(server: Running) ->
     wait_for("the signal", lambda: "observed /fail/" in server.log.read_text())
 
 
-@pytest.mark.parametrize("server", SERVER_PARAMETERS[:1], indirect=True)  # alone to raise there
+@pytest.mark.parametrize("server", SAYS_THAT_ITS_CLIENT_LEFT, indirect=True)
 def test_a_client_that_leaves_while_it_is_sent_to_is_no_error(server: Running) -> None:
-    with connect(server.url("/flood/")) as client:
-        for _ in range(100):
-            client.recv(timeout=5)
-    wait_for("the end", lambda: "left /flood/" in server.log.read_text())
+    for _ in range(5):
+        with connect(server.url("/flood/")) as client:
+            for _ in range(100):
+                client.recv(timeout=5)
+    wait_for("the ends", lambda: server.log.read_text().count("left /flood/") == 5)
     assert "Exception in the loop: /flood/" not in server.log.read_text()
+
+
+def test_loops_recover_from_a_lost_database_connection(server: Running) -> None:
+    def counted() -> bool:
+        with connect(server.url("/count/")) as client, suppress(ConnectionClosed):
+            return client.recv(timeout=5) == "1"
+        return False
+
+    for _ in range(2):
+        wait_for("an answer of the database", counted, 5)
 
 
 def test_a_cookie_goes_out_with_the_accept_where_the_server_can(server: Running) -> None:

@@ -3,9 +3,12 @@
 import asyncio
 import sys
 
+from asgiref.sync import sync_to_async
 from config.urls import urlpatterns as service
 from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.models import User
 from django.core.signals import got_request_exception
+from django.db import connection
 from django.urls import path
 from realtime.handshake import WebSocketResponse, websocket
 
@@ -36,15 +39,30 @@ async def leave(request, receive, send):
 
 @websocket
 async def flood(request, receive, send):
-    """Send until the client is gone."""
+    """Send until the client is gone, from a task of a group, as a loop does that receives too."""
     await receive()
     await send({"type": "websocket.accept"})
-    try:
+
+    async def pour():
         while True:
             await send({"type": "websocket.send", "text": "x"})
             await asyncio.sleep(0)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pour())
     finally:
         print("left", request.path, file=sys.stderr, flush=True)
+
+
+@websocket
+async def count(request, receive, send):
+    """Ask the database; then lose the connection to it, as when the database restarts."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    users = await User.objects.acount()
+    await send({"type": "websocket.send", "text": str(users)})
+    await sync_to_async(lambda: connection.connection.close())()
 
 
 def broken(request):
@@ -78,6 +96,7 @@ urlpatterns = [
     path("fail/", fail),
     path("leave/", leave),
     path("flood/", flood),
+    path("count/", count),
     path("broken/", broken),
     path("cookie/", cookie),
 ]

@@ -25,7 +25,7 @@ def loops_are_views(**kwargs: Any) -> list[CheckMessage]:
     """A loop in urls.py without `@websocket` fails with each request, and takes no handshake."""
     return [
         Error(
-            f"{view.__module__}.{view.__qualname__} at {route!r} is a loop, not a view.",
+            f"{view!r} at {route!r} is a loop, not a view.",
             hint="Decorate it with @realtime.handshake.websocket.",
             id="realtime.E002",
         )

@@ -2,6 +2,8 @@
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -27,13 +29,13 @@ class WebSocketHandler(ASGIHandler):
     """Answers handshakes as settings.MIDDLEWARE and settings.ROOT_URLCONF say."""
 
     request_class = WebSocketRequest
+    in_thread: Any = staticmethod(partial(sync_to_async, thread_sensitive=False, executor=threads))
 
     def __init__(self) -> None:
         self.load_middleware()  # the synchronous chain, where ASGIHandler loads the other
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = sync_to_async(self.answer, thread_sensitive=False, executor=threads)
-        request, response, refusal = await answer(scope)
+        request, response, refusal = await self.in_thread(self.answer)(scope)
         if refusal:
             await refuse(refusal, receive, send)
         else:
@@ -45,11 +47,10 @@ class WebSocketHandler(ASGIHandler):
         signals.request_started.send(sender=self.__class__, scope=scope)
         request, invalid = self.create_request(scope, BytesIO())
         response: Any = self.get_response(request) if request else invalid
-        accepted = isinstance(response, WebSocketResponse)
-        refusal = [] if accepted else events(scope, response)
         response._handler_class = self.__class__
-        response.close()
-        return request, response, refusal
+        with closing(response):
+            accepted = isinstance(response, WebSocketResponse)
+            return request, response, [] if accepted else events(scope, response)
 
     def _get_response(self, request: HttpRequest) -> Any:
         """Check Host and Origin, then call the view: all of it inside the middleware."""

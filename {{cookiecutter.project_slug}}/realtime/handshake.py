@@ -1,7 +1,6 @@
-"""What views need to answer a WebSocket handshake, which is an HTTP request.
+"""What views need to answer a WebSocket handshake, an HTTP request (RFC 6455, section 4.1).
 
-RFC 6455, section 4.1. A view that returns `WebSocketResponse` accepts the handshake; whatever
-else it returns or raises refuses it.
+A view that returns `WebSocketResponse` accepts it; whatever else it returns or raises refuses it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,6 +13,7 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 
 from realtime.types import Receive, Scope, Send
 
@@ -21,10 +21,7 @@ HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 
 
 class WebSocketRequest(ASGIRequest):
-    """The handshake as Django's request: a GET, and as secure on wss as on https.
-
-    `request.scope` is the server's scope, with the keys that daphne leaves out.
-    """
+    """The handshake as a GET, on wss as secure as on https; its scope has every key."""
 
     def __init__(self, scope: Scope, body_file: BytesIO) -> None:
         added = {"scheme": "ws", "state": {}, "extensions": {}, "method": "GET"}
@@ -64,16 +61,18 @@ def websocket(
     that this function made, decorated or not, may be given in place of the loop.
     """
     accepts = iscoroutinefunction(loop)
-    if not accepts and not hasattr(loop, "__wrapped__"):
+    if not accepts and not hasattr(loop, "speaks_websocket"):  # decorators pass it on
         raise TypeError(f"websocket() takes an `async def` loop, not {loop!r}")
     page = async_to_sync(http) if iscoroutinefunction(http) else http
 
     @wraps(loop)
     def view(request: HttpRequest, **kwargs: Any) -> Any:
         if page and not isinstance(request, WebSocketRequest):
-            return page(request, **kwargs)
+            patch_vary_headers(response := page(request, **kwargs), ["Upgrade"])  # for caches
+            return response
         if accepts:
             return WebSocketResponse(partial(loop, request, **kwargs))
         return loop(request, **kwargs)
 
+    vars(view)["speaks_websocket"] = True
     return view

@@ -1,4 +1,4 @@
-"""One database connection for all threads of a test.
+"""One database connection, and one thread for it, throughout a test.
 
 A test's transaction, which rolls its rows back, belongs to one connection, and Django gives each
 thread a connection of its own. Handshakes run in other threads, and so does `await` on the ORM
@@ -8,11 +8,14 @@ under pytest-asyncio: without this they would not see the rows, and theirs would
 from types import SimpleNamespace
 from typing import Any
 
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, connections
+from asgiref.sync import sync_to_async
+from django.db import connections
+
+from realtime.handler import WebSocketHandler
 
 handler: Any = connections
-own = handler._connections  # a namespace that each thread has for itself
+per_thread = handler._connections
+in_threads = WebSocketHandler.in_thread
 borrowers = 0
 
 
@@ -24,9 +27,10 @@ def share_connections() -> None:
         shared = {connection.alias: connection for connection in connections.all()}
         for connection in shared.values():
             connection.inc_thread_sharing()
+            # They are the test's: no request may close them as its own.
+            vars(connection)["close_if_unusable_or_obsolete"] = lambda: None
         handler._connections = SimpleNamespace(**shared)
-        request_started.disconnect(close_old_connections)  # they are the test's, not the request's
-        request_finished.disconnect(close_old_connections)
+        WebSocketHandler.in_thread = staticmethod(sync_to_async)  # the one that the test's ORM uses
 
 
 def unshare_connections() -> None:
@@ -36,6 +40,6 @@ def unshare_connections() -> None:
     if borrowers == 0:
         for connection in connections.all():
             connection.dec_thread_sharing()
-        handler._connections = own
-        request_started.connect(close_old_connections)
-        request_finished.connect(close_old_connections)
+            vars(connection).pop("close_if_unusable_or_obsolete", None)
+        handler._connections = per_thread
+        WebSocketHandler.in_thread = staticmethod(in_threads)

@@ -4,16 +4,12 @@ import logging
 
 from django.http.response import HttpResponseBase
 
+from realtime.cookies import cookies
 from realtime.types import Event, Receive, Scope, Send
 
 MISSING = "ASGI callable returned without completing handshake"
 # uvicorn takes a denial response for a missing answer, and logs an error after each.
 logging.getLogger("uvicorn.error").addFilter(lambda record: MISSING not in str(record.msg))
-
-
-def cookies(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
-    """The Set-Cookie headers of a response."""
-    return [(b"set-cookie", cookie.OutputString().encode()) for cookie in response.cookies.values()]
 
 
 def events(scope: Scope, response: HttpResponseBase) -> list[Event]:
@@ -24,7 +20,8 @@ def events(scope: Scope, response: HttpResponseBase) -> list[Event]:
     if "websocket.http.response" not in (scope.get("extensions") or ()):
         return [{"type": "websocket.close", "code": 1008, "reason": ""}]
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.items()]
-    start = {"status": response.status_code, "headers": headers + cookies(response)}
+    status = response.status_code if response.status_code >= 300 else 404  # a page by middleware
+    start = {"status": status, "headers": headers + cookies(response)}
     return [
         {"type": "websocket.http.response.start", **start},
         {"type": "websocket.http.response.body", "body": b"".join(response)},  # granian: in one

@@ -6,7 +6,5 @@ from asgiref.typing import ASGIApplication
 
 def serve(application: ASGIApplication, host: str, port: int) -> None:
     """Serve until the process ends; the service fails to start if its lifespan does."""
-    config = uvicorn.Config(
-        application, host, port, lifespan="on", log_config=None, timeout_graceful_shutdown=1
-    )
+    config = uvicorn.Config(application, host, port, lifespan="on", log_config=None)
     uvicorn.Server(config).run()

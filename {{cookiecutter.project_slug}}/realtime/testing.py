@@ -4,14 +4,9 @@ from typing import Any, Self
 
 from asgiref.sync import sync_to_async
 
+from realtime import testing_support as support
 from realtime.isolation import share_connections, unshare_connections
-from realtime.testing_support import (
-    ConnectionClosed,
-    HandshakeRefused,
-    connection,
-    login_cookie,
-    next_event,
-)
+from realtime.testing_support import ConnectionClosed, HandshakeRefused
 
 __all__ = ["ConnectionClosed", "HandshakeRefused", "WebSocketClient"]
 
@@ -30,26 +25,27 @@ class WebSocketClient:
         self, path: str, *, user: Any = None, headers: dict[str, str] | None = None, **scope: Any
     ) -> None:
         self.path, self.user, self.scope = path, user, scope
-        self.headers = {"Host": "testserver", **(headers or {})}
+        given = {name.lower(): value for name, value in (headers or {}).items()}
+        self.headers = {"host": "testserver"} | given
 
     async def __aenter__(self) -> Self:
         await sync_to_async(share_connections)()
         try:
             if self.user:
-                self.headers["Cookie"] = await login_cookie(self.user)
-            self.service = connection(self.path, self.headers, self.scope)
+                self.headers["cookie"] = await support.login_cookie(self.user)
+            self.service = support.connection(self.path, self.headers, self.scope)
             await self._connect()
         except BaseException:
             await sync_to_async(unshare_connections)()
             raise
         return self
 
-    async def __aexit__(self, *exception: object) -> None:
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
             await self.service.send_input({"type": "websocket.disconnect", "code": 1000})
-            await self.service.wait(self.timeout)
-        except TimeoutError:
-            raise TimeoutError(f"{self.path}: no end of the loop in {self.timeout} s") from None
+            ended = await support.end(self.service, self.timeout)
+            if error is None and ended:
+                raise ended
         finally:
             await sync_to_async(unshare_connections)()
 
@@ -60,7 +56,7 @@ class WebSocketClient:
 
     async def receive(self) -> str | bytes:
         """Return the next message, or raise ConnectionClosed."""
-        match await next_event(self.service, "message", self.timeout):
+        match await support.next_event(self.service, "message", self.timeout):
             case {"type": "websocket.send", "text": str(message)}:
                 return message
             case {"type": "websocket.send", "bytes": bytes(message)}:
@@ -70,9 +66,9 @@ class WebSocketClient:
 
     async def _connect(self) -> None:
         await self.service.send_input({"type": "websocket.connect"})
-        self.accepted = start = await next_event(self.service, "answer", self.timeout)
+        self.accepted = start = await support.next_event(self.service, "answer", self.timeout)
         if start["type"] == "websocket.close":
             raise HandshakeRefused(403, [], b"")
         if start["type"] != "websocket.accept":
-            body = await next_event(self.service, "body of the refusal", self.timeout)
+            body = await support.next_event(self.service, "body of the refusal", self.timeout)
             raise HandshakeRefused(start["status"], start["headers"], body["body"])

@@ -36,7 +36,10 @@ def connection(path: str, headers: dict[str, str], scope: Any) -> ApplicationCom
         "type": "websocket",
         "path": unquote(path),
         "query_string": query.encode(),
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 50000),
+        "server": ("testserver", 80),
+        "subprotocols": [],
         "extensions": {"websocket.http.response": {}},
     }
     return ApplicationCommunicator(import_string(settings.ASGI_APPLICATION), given | scope)
@@ -52,6 +55,18 @@ async def next_event(service: ApplicationCommunicator, awaited: str, limit: floa
     if service.future.done():
         service.future.result()
     raise TimeoutError(f"{service.scope['path']}: no {awaited} in {limit} s")
+
+
+async def end(service: ApplicationCommunicator, limit: float) -> Exception | None:
+    """Wait for the end of the loop; return what was wrong with it."""
+    await asyncio.wait({service.future}, timeout=limit)
+    if not service.future.done():
+        service.stop()
+        return TimeoutError(f"{service.scope['path']}: no end of the loop in {limit} s")
+    while not service.output_queue.empty():
+        if service.output_queue.get_nowait().get("code") == 1011:
+            return ConnectionClosed(1011, "the loop raised, and the test did not look")
+    return None
 
 
 async def login_cookie(user: Any) -> str:

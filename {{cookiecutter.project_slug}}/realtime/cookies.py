@@ -1,0 +1,23 @@
+"""The cookies that Django sets in its answer to a handshake."""
+
+from django.http.response import HttpResponseBase
+
+from realtime.types import Event, Send
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def cookies(response: HttpResponseBase) -> Headers:
+    """The Set-Cookie headers of a response."""
+    return [(b"set-cookie", cookie.OutputString().encode()) for cookie in response.cookies.values()]
+
+
+def accept_with(headers: Headers, send: Send) -> Send:
+    """Add headers to the accept, which uvicorn and hypercorn send on and the others ignore."""
+
+    async def send_with_headers(event: Event) -> None:
+        if event["type"] == "websocket.accept":
+            event = {**event, "headers": [*event.get("headers", ()), *headers]}
+        await send(event)
+
+    return send_with_headers
