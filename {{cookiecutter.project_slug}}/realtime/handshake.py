@@ -68,7 +68,8 @@ def websocket(
     @wraps(loop)
     def view(request: HttpRequest, **kwargs: Any) -> Any:
         if page and not isinstance(request, WebSocketRequest):
-            patch_vary_headers(response := page(request, **kwargs), ["Upgrade"])  # for caches
+            response = page(request, **kwargs)
+            patch_vary_headers(response, ["Upgrade"])  # no cache may answer a handshake with it
             return response
         if accepts:
             return WebSocketResponse(partial(loop, request, **kwargs))

@@ -13,8 +13,8 @@ from django.db import connections
 
 from realtime.handler import WebSocketHandler
 
-handler: Any = connections
-per_thread = handler._connections
+databases: Any = connections
+per_thread = databases._connections
 in_threads = WebSocketHandler.in_thread
 borrowers = 0
 
@@ -29,7 +29,7 @@ def share_connections() -> None:
             connection.inc_thread_sharing()
             # They are the test's: no request may close them as its own.
             vars(connection)["close_if_unusable_or_obsolete"] = lambda: None
-        handler._connections = SimpleNamespace(**shared)
+        databases._connections = SimpleNamespace(**shared)
         WebSocketHandler.in_thread = staticmethod(sync_to_async)  # the one that the test's ORM uses
 
 
@@ -41,5 +41,5 @@ def unshare_connections() -> None:
         for connection in connections.all():
             connection.dec_thread_sharing()
             vars(connection).pop("close_if_unusable_or_obsolete", None)
-        handler._connections = per_thread
+        databases._connections = per_thread
         WebSocketHandler.in_thread = staticmethod(in_threads)
