@@ -20,8 +20,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.installing import environment
-from tests.rendering import CONTEXT, TEMPLATE, render
-from tests.serving import free_port, kill, listens, wait_for
+from tests.rendering import TEMPLATE, render
+from tests.serving import free_port, production_command, started
 
 # Clients and seconds; the handshakes of the 64 are to be a small part of what they do.
 LOADS = {"messages": ("64", "4"), "connections": ("32", "1")}
@@ -38,22 +38,13 @@ def on_core(core: int) -> functools.partial[None]:
 def serving(project: Path, server: str, application: str) -> Iterator[tuple[int, int]]:
     """Run the application as production does; yield the port and the session of its processes."""
     port = free_port()
-    command = CONTEXT["_servers"][server]["command"].replace("config.asgi:application", application)
-    command = command.replace("0.0.0.0", "127.0.0.1").replace("8000", str(port)).split()
-    process = subprocess.Popen(
-        [project / ".venv/bin" / command[0], *command[1:]],
-        cwd=project,
-        env=environment(PYTHONPATH=f"{project}:{TEMPLATE}", **SETTINGS),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=on_core(0),
-        start_new_session=True,
-    )
-    try:
-        wait_for(f"{server} on port {port}", lambda: listens(process, port))
+    command = production_command(project, server, port)
+    command = [part.replace("config.asgi:application", application) for part in command]
+    variables = environment(PYTHONPATH=f"{project}:{TEMPLATE}", **SETTINGS)
+    log = project / f"{port}.log"
+    options = {"cwd": project, "env": variables, "preexec_fn": on_core(0)}
+    with started(command, port, log, **options) as process:
         yield port, process.pid
-    finally:
-        kill(process)
 
 
 def processor_time(session: int) -> float:

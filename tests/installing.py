@@ -5,6 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,12 @@ ENDS = {
     for i, server in enumerate(SERVERS)
     for j, setup in enumerate(TEST_SETUPS)
 }
+
+
+def parameter(server: str, setup: str) -> Any:
+    """A combination as a parameter; all tests of one share a process, and so its installation."""
+    name = f"{server}-{setup}"
+    return pytest.param((server, setup), marks=pytest.mark.xdist_group(name), id=name)
 
 
 def environment(**variables: str) -> dict[str, str]:

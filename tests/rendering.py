@@ -1,4 +1,4 @@
-"""Renders the template with cookiecutter's command line."""
+"""Renders the template, by cookiecutter's command line or its function."""
 
 import json
 import subprocess

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 from tests.installing import Installed, environment
 from tests.rendering import CONTEXT
@@ -44,29 +45,40 @@ def free_port() -> int:
         return port
 
 
+def production_command(project: Path, asgi_server: str, port: int) -> list[str]:
+    """The production command of the rendered README, on a port of this machine only."""
+    command = CONTEXT["_servers"][asgi_server]["command"]
+    command = command.replace("0.0.0.0", "127.0.0.1").replace("8000", str(port)).split()
+    return [f"{project}/.venv/bin/{command[0]}", *command[1:]]
+
+
+@contextmanager
+def started(
+    command: list[str], port: int, log: Path, **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server until the block ends, which begins when it listens on the port."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, **options
+        )
+    try:
+        wait_for(f"a server on port {port}", lambda: listens(process, port, log))
+        yield process
+    finally:
+        kill(process)
+
+
 @contextmanager
 def serving(
     installed: Installed, asgi_server: str, log: Path, **variables: str
 ) -> Iterator[Running]:
-    """Run the server with the probe's settings until the block ends."""
+    """Run the server as in production, with the probe's settings, until the block ends."""
     port = free_port()
-    command = CONTEXT["_servers"][asgi_server]["command"]
-    command = command.replace("0.0.0.0", "127.0.0.1").replace("8000", str(port))
-    python = {"PYTHONPATH": f"{PROBE}:.", "DJANGO_SETTINGS_MODULE": "probe_settings"}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [installed.project / ".venv/bin" / command.split()[0], *command.split()[1:]],
-            cwd=installed.project,
-            env=environment(**python, **variables),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        wait_for(f"a server on port {port}", lambda: listens(process, port, log))
+    command = production_command(installed.project, asgi_server, port)
+    probe = {"PYTHONPATH": f"{PROBE}:.", "DJANGO_SETTINGS_MODULE": "probe_settings"}
+    variables = environment(**probe, **variables)
+    with started(command, port, log, cwd=installed.project, env=variables) as process:
         yield Running(asgi_server, f"127.0.0.1:{port}", log, process)
-    finally:
-        kill(process)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -97,8 +109,8 @@ def wait_for(awaited: str, happened: Callable[[], bool], seconds: float = 20) ->
         time.sleep(0.02)
 
 
-def listens(process: subprocess.Popen[bytes], port: int, log: Path | None = None) -> bool:
+def listens(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
     """Whether the server accepts connections. Raises AssertionError, with its log, if it ended."""
-    assert process.poll() is None, log.read_text() if log else "the server ended"
+    assert process.poll() is None, log.read_text()
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.installing import ENDS, Installed, environment
+from tests.installing import ENDS, Installed, environment, parameter
 from tests.rendering import CONTEXT
 
 PRODUCTION = {
@@ -16,12 +16,7 @@ PRODUCTION = {
 }
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(key, marks=pytest.mark.xdist_group("-".join(key)), id="-".join(key))
-        for key in ENDS
-    ]
-)
+@pytest.fixture(params=[parameter(*key) for key in ENDS])
 def project(
     request: pytest.FixtureRequest, installed: Callable[[str, str], Installed]
 ) -> Installed:

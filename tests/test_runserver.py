@@ -13,19 +13,17 @@ import pytest
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from tests.installing import Installed, environment
+from tests.installing import Installed, environment, parameter
 from tests.rendering import SERVERS
-from tests.serving import Running, free_port, kill, listens, wait_for
+from tests.serving import Running, free_port, started, wait_for
 
 
-@pytest.fixture(
-    params=[pytest.param(n, marks=pytest.mark.xdist_group(f"{n}-pytest")) for n in SERVERS]
-)
+@pytest.fixture(params=[parameter(server, "pytest") for server in SERVERS])
 def project(
     request: pytest.FixtureRequest, installed: Callable[[str, str], Installed], tmp_path: Path
 ) -> Installed:
     """A copy of an installed project that the test may change."""
-    original = installed(request.param, "pytest")
+    original = installed(*request.param)
     copy = tmp_path / "project"
     shutil.copytree(original.project, copy, ignore=shutil.ignore_patterns(".venv", ".git"))
     return Installed(copy, str(original.project / ".venv/bin/python"))
@@ -36,20 +34,9 @@ def runserver(project: Installed, *options: str) -> Iterator[Running]:
     """Run the command in a process group of its own, as a terminal does."""
     port = free_port()
     log = project.project.parent / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [project.python, "-u", "manage.py", "runserver", f"127.0.0.1:{port}", *options],
-            cwd=project.project,
-            env=environment(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        wait_for(f"a server on port {port}", lambda: listens(process, port, log))
+    command = [project.python, "-u", "manage.py", "runserver", f"127.0.0.1:{port}", *options]
+    with started(command, port, log, cwd=project.project, env=environment()) as process:
         yield Running("runserver", f"127.0.0.1:{port}", log, process)
-    finally:
-        kill(process)
 
 
 def answer(server: Running) -> str | bytes | None:

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tests.installing import Installed
+from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.serving import Running, handshake, serving, wait_for
 
@@ -27,29 +27,26 @@ print("session:", client.cookies["sessionid"].value)
 """
 
 
-SERVER_PARAMETERS = [
-    pytest.param(name, marks=pytest.mark.xdist_group(f"{name}-pytest"), id=name) for name in SERVERS
-]
-
-SAYS_THAT_ITS_CLIENT_LEFT = [SERVER_PARAMETERS[SERVERS.index(n)] for n in ("uvicorn", "daphne")]
+SAYS_THAT_ITS_CLIENT_LEFT = [parameter(server, "pytest") for server in ("uvicorn", "daphne")]
 
 
-@pytest.fixture(scope="module", params=SERVER_PARAMETERS)
+@pytest.fixture(scope="module", params=[parameter(server, "pytest") for server in SERVERS])
 def server(
     request: pytest.FixtureRequest,
     installed: Callable[[str, str], Installed],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Running]:
     """A server with a user who is logged in."""
-    folder = tmp_path_factory.mktemp(request.param)
-    project = installed(request.param, "pytest")
+    asgi_server, _ = request.param
+    folder = tmp_path_factory.mktemp(asgi_server)
+    project = installed(*request.param)
     variables = {
         "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
         "CSRF_TRUSTED_ORIGINS": "https://app.example.com,https://*.example.org",
     }
     project.run("manage.py", "migrate", "--verbosity", "0", **variables)
     printed = project.run("manage.py", "shell", "--no-imports", "-c", LOGIN, **variables)
-    with serving(project, request.param, folder / "log", **variables) as running:
+    with serving(project, asgi_server, folder / "log", **variables) as running:
         running.session = printed.split("session:")[1].strip()
         yield running
 
