@@ -82,6 +82,24 @@ def test_a_change_of_the_code_reloads_it_and_an_error_is_survived(project: Insta
         save(loops, changed, "the changed loop", lambda: answer(server) == "changed")
 
 
+def test_urls_that_fail_are_not_imported_while_the_reloader_lists_modules(
+    project: Installed,
+) -> None:
+    broken = """
+import sys, threading, time, traceback
+time.sleep(1)
+frame = sys._current_frames()[threading.main_thread().ident]
+print("the reloader is in", [call.name for call in traceback.extract_stack(frame)])
+raise RuntimeError("broken")
+"""
+    loops = project.project / "config/websocket.py"
+    with runserver(project) as server:
+        save(loops, broken, "its end", lambda: "Exception in thread" in server.log.read_text())
+        said = server.log.read_text()
+        assert "the reloader is in" in said
+        assert "snapshot_files" not in said and "'tick'" not in said and "'run_loop'" not in said
+
+
 def test_a_port_in_use_is_said_in_a_line(project: Installed) -> None:
     with runserver(project) as server:
         second = subprocess.run(

@@ -1,12 +1,15 @@
 """`manage.py runserver`: the service's own ASGI server, reloaded when the code changes."""
 
 import socket
-from threading import Thread
+from importlib import import_module
+from threading import Event, Thread
 from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.contrib.staticfiles.management.commands import runserver
+from django.utils import autoreload
+from django.utils.autoreload import autoreload_started
 from django.utils.module_loading import import_string
 
 from realtime.server import serve
@@ -45,6 +48,22 @@ class Command(runserver.Command):
         if options["use_static_handler"] and (settings.DEBUG or options["insecure_serving"]):
             return ASGIStaticFilesHandler(application)
         return application
+
+    def run(self, **options: Any) -> None:
+        self.urls_tried = Event()
+        autoreload_started.connect(lambda **_: self.urls_tried.wait(), weak=False)
+        super().run(**options)
+
+    def inner_run(self, *args: Any, **options: Any) -> None:
+        """Import the URLs before Django's reloader begins to list the modules: an import that
+        fails takes its modules away again, and in the midst of that would end the reloader.
+        """
+        try:
+            autoreload.raise_last_exception()
+            import_module(settings.ROOT_URLCONF)
+        finally:
+            self.urls_tried.set()
+        super().inner_run(*args, **options)
 
     def on_bind(self, server_port: int) -> None:
         host = f"[{self.addr}]" if ":" in self.addr else self.addr
