@@ -1,0 +1,69 @@
+"""What runs in the rendered service for measurements."""
+
+import asyncio
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from config.urls import urlpatterns as service
+from django.db import connection
+from django.urls import path
+from realtime.broadcast import publish, subscribe
+from realtime.database import database_thread
+from realtime.handshake import websocket
+
+MESSAGE = "x" * 100
+members: list[Any] = []
+
+
+@websocket
+async def member(request: Any, receive: Any, send: Any) -> None:
+    """Be sent to, in one way or the other."""
+    await receive()
+    async with subscribe("fanout", send):
+        members.append(send)
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] == "websocket.receive":
+            pass
+        members.remove(send)
+
+
+@websocket
+async def control(request: Any, receive: Any, send: Any) -> None:
+    """Send so many messages to all members: "plain 10" or "published 10"."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while "text" in (event := await receive()):
+        way, number = event["text"].split()
+        for _ in range(int(number)):
+            if way == "plain":
+                for send_to in members:
+                    await send_to({"type": "websocket.send", "text": MESSAGE})
+                await asyncio.sleep(0)  # each message goes out by itself
+            else:
+                await publish("fanout", MESSAGE)
+
+
+@websocket
+async def query(request: Any, receive: Any, send: Any) -> None:
+    """Answer "ping" after a query of 20 ms."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (await receive())["type"] == "websocket.receive":
+        async with database_thread():
+            await sleep()
+        await send({"type": "websocket.send", "text": "pong!"})
+
+
+@sync_to_async
+def sleep() -> None:
+    """Let PostgreSQL wait."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(0.02)")
+
+
+urlpatterns = [
+    *service,
+    path("member/", member),
+    path("control/", control),
+    path("query/", query),
+]
