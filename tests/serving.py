@@ -15,6 +15,21 @@ from typing import Any
 from tests.installing import Installed, environment
 from tests.rendering import CONTEXT
 
+LOGIN = """
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+user, _ = User.objects.get_or_create(username="{name}")
+user.user_permissions.add(Permission.objects.get(codename="add_user"))
+client = Client()
+client.force_login(user)
+print("session:", client.cookies["sessionid"].value)
+"""
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+}
 PROBE = Path(__file__).parent / "probe"
 
 
@@ -70,15 +85,23 @@ def started(
 
 @contextmanager
 def serving(
-    installed: Installed, asgi_server: str, log: Path, **variables: str
+    installed: Installed, asgi_server: str, log: Path, *options: str, **variables: str
 ) -> Iterator[Running]:
     """Run the server as in production, with the probe's settings, until the block ends."""
     port = free_port()
-    command = production_command(installed.project, asgi_server, port)
+    command = [*production_command(installed.project, asgi_server, port), *options]
     probe = {"PYTHONPATH": f"{PROBE}:.", "DJANGO_SETTINGS_MODULE": "probe_settings"}
     variables = environment(**probe, **variables)
     with started(command, port, log, cwd=installed.project, env=variables) as process:
         yield Running(asgi_server, f"127.0.0.1:{port}", log, process)
+
+
+def log_in(installed: Installed, name: str, **variables: str) -> str:
+    """Make the user, who may add users, if need be; return the key of a new session."""
+    printed = installed.run(
+        *("manage.py", "shell", "--no-imports", "-c", LOGIN.format(name=name)), **variables
+    )
+    return printed.split("session:")[1].strip()
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -92,8 +115,7 @@ def handshake(address: str, path: str, **headers: str) -> int:
     """Ask for a WebSocket and return the HTTP status of the answer."""
     client = HTTPConnection(address, timeout=5)
     client.putrequest("GET", path, skip_host="Host" in headers)
-    key = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg=="}
-    for name, value in ({"Connection": "Upgrade", "Upgrade": "websocket"} | key | headers).items():
+    for name, value in (HANDSHAKE | headers).items():
         client.putheader(name, value)
     client.endheaders()
     with closing(client):

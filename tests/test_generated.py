@@ -13,6 +13,7 @@ PRODUCTION = {
     "DEBUG": "false",
     "SECRET_KEY": "a key for this test, with enough different characters: 0123456789",
     "ALLOWED_HOSTS": "example.com",
+    "REDIS_URL": "redis://localhost:6379/0",
 }
 
 
@@ -61,6 +62,10 @@ def test_no_package_that_it_needs_could_be_its_name(project: Installed) -> None:
         ("SECRET_KEY", "", "SECRET_KEY"),
         ("DEBUG", "perhaps", "Not a valid boolean"),
         ("DATABASE_URL", "nonsense", "Not a valid database URL"),
+        ("DATABASE_URL", "postgres://localhost:x/", "Not a valid database URL"),
+        ("REDIS_URL", "localhost:6379", "not like 'redis://localhost:6379/0'"),
+        ("MAX_CONNECTIONS", "0", "greater than or equal to 1"),
+        ("MAX_CONNECTIONS", "many", "Not a valid integer"),
         ("ALLOWED_HOSTS", "https://example.com", "not like 'example.com'"),
         ("CSRF_TRUSTED_ORIGINS", "example.com", "not like 'https://example.com'"),
         ("CSRF_TRUSTED_ORIGINS", "https://example.com/", "not like 'https://example.com'"),
@@ -84,3 +89,30 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(
     assert started.returncode == 1
     (line,) = started.stderr.splitlines()
     assert variable in line and said in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "extra"),
+    [
+        ("REDIS_URL", "redis://localhost:6379/0", "redis"),
+        ("DATABASE_URL", "postgres://localhost/name", "postgres"),
+    ],
+)
+@pytest.mark.xdist_group("uvicorn-pytest")
+def test_an_extra_that_is_missing_stops_the_start_with_one_line_that_names_it(
+    installed: Callable[[str, str], Installed], variable: str, value: str, extra: str
+) -> None:
+    project = installed("uvicorn", "pytest")
+    production = {name: given for name, given in PRODUCTION.items() if name != "REDIS_URL"}
+    started = subprocess.run(
+        ["uv", "run", "--isolated", "--no-dev", "--python", project.python, "manage.py", "check"],
+        cwd=project.project,
+        env=environment(**production, **{variable: value}),
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert started.returncode == 1
+    line = started.stderr.splitlines()[-1]
+    assert line.startswith(f"{variable}: It needs the extra '{extra}': uv sync --extra {extra}.")
+    assert "Traceback" not in started.stderr

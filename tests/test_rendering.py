@@ -19,16 +19,22 @@ FILES = {
         .env .env.example .gitattributes .gitignore .pre-commit-config.yaml README.md
         manage.py pyproject.toml config/__init__.py config/asgi.py config/environment.py
         config/settings.py config/templates/index.html config/urls.py config/websocket.py
-        realtime/__init__.py realtime/apps.py realtime/checks.py realtime/connection.py
-        realtime/cookies.py realtime/handler.py realtime/handshake.py realtime/isolation.py
-        realtime/lifespan.py realtime/management/__init__.py
+        realtime/__init__.py realtime/answer.py realtime/apps.py realtime/broadcast.py
+        realtime/channels.py realtime/checks.py realtime/closing.py realtime/connection.py
+        realtime/connections.py realtime/cookies.py realtime/database.py realtime/ending.py
+        realtime/handler.py realtime/handshake.py realtime/hub.py realtime/isolation.py
+        realtime/lifespan.py realtime/logout.py realtime/management/__init__.py
         realtime/management/commands/__init__.py realtime/management/commands/runserver.py
-        realtime/refusal.py realtime/server.py realtime/testing.py
-        realtime/testing_support.py realtime/types.py tests/__init__.py tests/contexts.py
-        tests/server.py tests/settings.py tests/test_checks.py tests/test_client.py
-        tests/test_handshake.py tests/test_lifespan.py tests/test_login.py
-        tests/test_loops.py tests/test_origin.py tests/test_page.py tests/test_ping_pong.py
-        tests/test_server.py tests/urls.py tests/views.py
+        realtime/obeying.py realtime/outbox.py realtime/redis_link.py
+        realtime/redis_publish.py realtime/redis_subscriptions.py realtime/redis_wire.py
+        realtime/refusal.py realtime/request.py realtime/server.py realtime/tcp.py
+        realtime/testing.py realtime/testing_support.py realtime/threads.py
+        realtime/types.py tests/__init__.py tests/contexts.py tests/server.py
+        tests/settings.py tests/test_broadcast.py tests/test_checks.py tests/test_client.py
+        tests/test_connections.py tests/test_database.py tests/test_handshake.py
+        tests/test_lifespan.py tests/test_login.py tests/test_logout.py tests/test_loops.py
+        tests/test_origin.py tests/test_outbox.py tests/test_page.py tests/test_ping_pong.py
+        tests/test_redis.py tests/test_server.py tests/urls.py tests/views.py
     """,
     "pytest": "pytest.ini tests/conftest.py",
     "github": ".github/workflows/ci.yml",

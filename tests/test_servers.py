@@ -14,18 +14,7 @@ from websockets.typing import Origin
 
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
-from tests.serving import Running, handshake, serving, wait_for
-
-LOGIN = """
-from django.contrib.auth.models import Permission, User
-from django.test import Client
-user = User.objects.create(username="ada")
-user.user_permissions.add(Permission.objects.get(codename="add_user"))
-client = Client()
-client.force_login(user)
-print("session:", client.cookies["sessionid"].value)
-"""
-
+from tests.serving import Running, handshake, log_in, serving, wait_for
 
 SAYS_THAT_ITS_CLIENT_LEFT = [parameter(server, "pytest") for server in ("uvicorn", "daphne")]
 
@@ -45,9 +34,9 @@ def server(
         "CSRF_TRUSTED_ORIGINS": "https://app.example.com,https://*.example.org",
     }
     project.run("manage.py", "migrate", "--verbosity", "0", **variables)
-    printed = project.run("manage.py", "shell", "--no-imports", "-c", LOGIN, **variables)
+    session = log_in(project, "ada", **variables)
     with serving(project, asgi_server, folder / "log", **variables) as running:
-        running.session = printed.split("session:")[1].strip()
+        running.session = session
         yield running
 
 

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.core.signals import got_request_exception
 from django.db import connection
 from django.urls import path
+from probe_broadcast import urlpatterns as broadcasting
 from realtime.handshake import WebSocketResponse, websocket
 
 
@@ -45,7 +46,7 @@ async def flood(request, receive, send):
 
     async def pour():
         while True:
-            await send({"type": "websocket.send", "text": "x"})
+            await send({"type": "websocket.send", "text": "x" * 20_000})
             await asyncio.sleep(0)
 
     try:
@@ -97,6 +98,7 @@ urlpatterns = [
     path("leave/", leave),
     path("flood/", flood),
     path("count/", count),
+    *broadcasting,
     path("broken/", broken),
     path("cookie/", cookie),
 ]

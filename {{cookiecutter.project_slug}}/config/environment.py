@@ -3,9 +3,11 @@
 import re
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import dj_database_url
 from environs import Env, EnvValidationError, ValidationError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -27,6 +29,33 @@ def each(pattern: str, example: str) -> Callable[[list[str]], None]:
 
 HOST = each(r"[^/,;\s]+", "example.com")
 ORIGIN = each(r"https?://[^/,;\s]+", "https://example.com")
+
+
+def extra(name: str, *modules: str) -> None:
+    """Raise ValidationError unless the modules of an optional dependency are installed."""
+    if not all(map(find_spec, modules)):
+        raise ValidationError(f"It needs the extra {name!r}: uv sync --extra {name}.")
+
+
+def redis(url: str) -> None:
+    """Validate the URL of a Redis."""
+    if not re.match(r"(rediss?|unix)://.", url):
+        raise ValidationError(f"{url!r} is not like 'redis://localhost:6379/0'.")
+    extra("redis", "redis")
+
+
+@env.parser_for("database")
+def database(url: str) -> Any:
+    """Parse the URL of a database; that of PostgreSQL has a pool, of `?pool=SIZE` connections."""
+    try:
+        settings: Any = dj_database_url.parse(url)
+    except ValueError as error:
+        raise ValidationError("Not a valid database URL.") from error
+    if settings["ENGINE"].endswith(".postgresql"):
+        extra("postgres", "psycopg", "psycopg_pool")
+        options = settings.setdefault("OPTIONS", {})
+        options["pool"] = {"min_size": 1, "max_size": options.get("pool", 20), "max_idle": 10}
+    return settings
 
 
 def seal() -> None:

@@ -4,14 +4,17 @@ from typing import Any
 
 from environs import validate
 
-from config.environment import BASE_DIR, HOST, ORIGIN, env, seal
+from config.environment import BASE_DIR, HOST, ORIGIN, env, redis, seal
 
 DEBUG = env.bool("DEBUG", default=False)
 KEY: Any = ... if DEBUG is False else "for development only"
 SECRET_KEY = env.str("SECRET_KEY", KEY, validate=validate.Length(min=1))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [], str.strip, validate=HOST)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [], str.strip, validate=ORIGIN)
-DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{BASE_DIR}/db.sqlite3")}
+SQLITE = f"sqlite:///{BASE_DIR}/db.sqlite3"
+DATABASES = {"default": env.database("DATABASE_URL", SQLITE)}
+REDIS_URL = env.str("REDIS_URL", None, validate=redis)
+MAX_CONNECTIONS = env.int("MAX_CONNECTIONS", None, validate=validate.Range(min=1))
 seal()
 
 if not DEBUG:  # behind a proxy that speaks TLS, sends plain HTTP away and sets this header

@@ -4,7 +4,8 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import TemplateView
 
-from config.websocket import ping_pong
+from config.websocket import ping_pong, room
+from realtime.connections import health
 from realtime.handshake import websocket
 
 page = TemplateView.as_view(template_name="index.html")
@@ -12,5 +13,7 @@ page = TemplateView.as_view(template_name="index.html")
 urlpatterns = [
     path("", websocket(ping_pong, http=page)),  # one URL, both protocols
     path("ws/", ping_pong),
+    path("ws/rooms/<slug:room>/", room),
+    path("healthz", health),
     path("admin/", admin.site.urls),
 ]

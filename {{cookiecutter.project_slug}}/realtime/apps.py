@@ -4,9 +4,9 @@ from django.apps import AppConfig
 
 
 class RealtimeConfig(AppConfig):
-    """Registers the system checks."""
+    """Registers the system checks, and the receivers of logout's signals."""
 
     name = "realtime"
 
     def ready(self) -> None:
-        from realtime import checks  # noqa: F401  (imported for its @register)
+        from realtime import checks, logout  # noqa: F401  (imported for what they register)

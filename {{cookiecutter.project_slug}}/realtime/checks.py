@@ -1,5 +1,6 @@
 """System checks: mistakes that would otherwise show at the first connection, or never."""
 
+import os
 from collections.abc import Iterator
 from inspect import iscoroutinefunction, signature
 from typing import Any
@@ -46,6 +47,26 @@ def connections_end_with_their_request(**kwargs: Any) -> list[CheckMessage]:
         for alias, database in settings.DATABASES.items()
         if database.get("CONN_MAX_AGE") != 0
     ]
+
+
+@register()
+def broadcasts_reach_every_process(**kwargs: Any) -> list[CheckMessage]:
+    """Without Redis, what one process publishes or closes, the others do not hear of."""
+    several = os.environ.get("WEB_CONCURRENCY", "") not in {"", "0", "1"}
+    return without_redis("WEB_CONCURRENCY asks for several processes") if several else []
+
+
+@register(deploy=True)
+def redis_is_there(**kwargs: Any) -> list[CheckMessage]:
+    """A second process comes with the first zero-downtime restart."""
+    return without_redis("REDIS_URL is not set")
+
+
+def without_redis(why: str) -> list[CheckMessage]:
+    """The warning, unless there is a Redis."""
+    said = f"{why}, and broadcasts and logouts stay within one process."
+    hint = "Set REDIS_URL; or silence this check if there is only ever one process."
+    return [] if settings.REDIS_URL else [Warning(said, hint=hint, id="realtime.W002")]
 
 
 def views(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,72 +1,45 @@
-"""A connection whose handshake is accepted: its loop, and the close after it."""
+"""One connection: its task, whose it is, and how it was ended from outside, if it was."""
 
 import asyncio
-import logging
-import sys
+import time
+from contextvars import ContextVar
+from typing import Any
 
-from asgiref.sync import SyncToAsync, sync_to_async
-from django.core.signals import got_request_exception
-from django.db import close_old_connections
-from django.http import HttpRequest
+from realtime.request import WebSocketRequest
+from realtime.types import Send
 
-from realtime.cookies import accept_with, cookies
-from realtime.handshake import WebSocketResponse
-from realtime.types import Receive, Send
-
-logger = logging.getLogger("django.request")
-# What `send` raises where the client has left; the other servers say nothing.
-GONE = {"uvicorn.protocols.utils.ClientDisconnected", "autobahn.exception.Disconnected"}
+opened: "set[Connection]" = set()
+current: "ContextVar[Connection]" = ContextVar("connection")
 
 
-async def run(
-    response: WebSocketResponse, request: HttpRequest, receive: Receive, send: Send
-) -> None:
-    """Run the loop, then close with 1000; with 1011 if it raised, 1012 if it was cancelled."""
-    if headers := cookies(response):
-        send = accept_with(headers, send)
-    try:
-        await response.application(receive, send)
-    except asyncio.CancelledError:
-        await close(send, 1012)
-        raise
-    except Exception as error:
-        closed = await close(send, 1011)
-        if is_gone(error):
-            return
-        await sync_to_async(report, thread_sensitive=False)(request)
-        if not closed:
-            raise
-    else:
-        await close(send, 1000)
-    finally:
-        if SyncToAsync.single_thread_executor._threads:  # in which loops await the ORM
-            await sync_to_async(close_old_connections)()
+class Connection:
+    """A connection from the start of its handshake, in the task that the server made for it."""
 
+    __slots__ = ("code", "loop", "reason", "send", "session_key", "since", "task", "user_id")
 
-async def close(send: Send, code: int) -> bool:
-    """Send a close (RFC 6455, section 7.4.1); False if the server does not take it in 2 s.
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self.task: Any = asyncio.current_task()
+        self.loop = asyncio.get_running_loop()
+        self.since = time.monotonic()
+        self.session_key = self.user_id = None
+        self.code: int | None = None  # with which it is being closed
+        self.reason = ""
+        current.set(self)
+        opened.add(self)
 
-    It does not where the client has left or the loop has closed; daphne takes no 1011 or 1012,
-    but sends 1011 by itself when the exception reaches it.
-    """
-    try:
-        async with asyncio.timeout(2):
-            await send({"type": "websocket.close", "code": code, "reason": ""})
-    except Exception:  # each server has another
-        logger.debug("No close sent", exc_info=True)
-        return False
-    return True
+    def identify(self, request: WebSocketRequest) -> None:
+        """Note the session and the user, once the handshake is answered."""
+        session = getattr(request, "session", None)
+        self.session_key = getattr(session, "session_key", None)
+        self.user_id = request.user_id
 
+    def belongs(self, whose: dict[str, str]) -> bool:
+        """Whether it is of this session_key, or this user_id."""
+        return any(str(getattr(self, key)) == value for key, value in whose.items())
 
-def is_gone(error: BaseException) -> bool:
-    """Whether the server raised this, and nothing else, because the client has left."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(is_gone, error.exceptions))
-    return f"{type(error).__module__}.{type(error).__qualname__}" in GONE
-
-
-def report(request: HttpRequest) -> None:
-    """Log the exception being handled and tell its observers, as Django does for a view's."""
-    context = {"status_code": 500, "request": request}
-    logger.error("Exception in the loop: %s", request.path, exc_info=sys.exc_info(), extra=context)
-    got_request_exception.send(sender=None, request=request)
+    def end(self, code: int, reason: str = "") -> None:
+        """Cancel its task, which then sends this close; to be called in its event loop."""
+        if self.code is None:
+            self.code, self.reason = code, reason
+            self.task.cancel()

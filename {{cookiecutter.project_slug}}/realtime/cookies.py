@@ -13,11 +13,14 @@ def cookies(response: HttpResponseBase) -> Headers:
 
 
 def accept_with(headers: Headers, send: Send) -> Send:
-    """Add headers to the accept, which uvicorn and hypercorn send on and the others ignore."""
+    """Add headers, if any, to the accept; uvicorn and hypercorn send them, the others do not."""
+    if not headers:
+        return send
 
     async def send_with_headers(event: Event) -> None:
         if event["type"] == "websocket.accept":
             event = {**event, "headers": [*event.get("headers", ()), *headers]}
         await send(event)
 
+    vars(send_with_headers)["__wrapped__"] = send  # for inspect.unwrap
     return send_with_headers

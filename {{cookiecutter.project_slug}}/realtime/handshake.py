@@ -1,38 +1,19 @@
-"""What views need to answer a WebSocket handshake, an HTTP request (RFC 6455, section 4.1).
+"""What views need to answer a WebSocket handshake.
 
 A view that returns `WebSocketResponse` accepts it; whatever else it returns or raises refuses it.
 """
 
 from collections.abc import Awaitable, Callable
 from functools import partial, wraps
-from io import BytesIO
 from typing import Any
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
-from django.conf import settings
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
-from realtime.types import Receive, Scope, Send
-
-HTTP_SCHEMES = {"ws": "http", "wss": "https"}
-
-
-class WebSocketRequest(ASGIRequest):
-    """The handshake as a GET, on wss as secure as on https; its scope has every key."""
-
-    def __init__(self, scope: Scope, body_file: BytesIO) -> None:
-        added = {"scheme": "ws", "state": {}, "extensions": {}, "method": "GET"}
-        super().__init__({**added, **scope}, body_file)
-        trusted = settings.SECURE_PROXY_SSL_HEADER
-        if trusted and self.META.get(trusted[0]) == "wss":  # as Traefik says https
-            self.META[trusted[0]] = trusted[1]
-
-    def _get_scheme(self) -> str:
-        scheme: str = self.scope["scheme"]
-        return HTTP_SCHEMES.get(scheme, scheme)
+from realtime.request import WebSocketRequest
+from realtime.types import Receive, Send
 
 
 class WebSocketResponse(HttpResponse):

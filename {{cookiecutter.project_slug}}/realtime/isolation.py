@@ -11,6 +11,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.db import connections
 
+from realtime import database
 from realtime.handler import WebSocketHandler
 
 databases: Any = connections
@@ -31,6 +32,7 @@ def share_connections() -> None:
             vars(connection)["close_if_unusable_or_obsolete"] = lambda: None
         databases._connections = SimpleNamespace(**shared)
         WebSocketHandler.in_thread = staticmethod(sync_to_async)  # the one that the test's ORM uses
+        database.shared = True
 
 
 def unshare_connections() -> None:
@@ -43,3 +45,4 @@ def unshare_connections() -> None:
             vars(connection).pop("close_if_unusable_or_obsolete", None)
         databases._connections = per_thread
         WebSocketHandler.in_thread = staticmethod(in_threads)
+        database.shared = False

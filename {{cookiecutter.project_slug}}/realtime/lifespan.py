@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
+from realtime.obeying import listening
 from realtime.types import Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Lifespan:
         await receive()
         try:
             async with AsyncExitStack() as stack:
+                await stack.enter_async_context(listening())
                 for context in self.contexts:
                     await stack.enter_async_context(context(scope.get("state", {})))
                 await send({"type": "lifespan.startup.complete"})

@@ -1,4 +1,7 @@
-"""The shapes of an ASGI application: https://asgi.readthedocs.io/en/latest/specs/main.html"""
+"""The types that the files share, first the shapes of an ASGI application.
+
+https://asgi.readthedocs.io/en/latest/specs/main.html
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -7,3 +10,11 @@ Scope = dict[str, Any]
 Event = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
+
+BACK = "realtime.back"  # the channel on which a process hears that Redis is back
+Message = str | bytes
+Receiver = Callable[[Event], None]  # of the messages of a channel
+
+
+class PublishError(Exception):
+    """The message was not published: Redis is away."""

@@ -10,5 +10,6 @@ os.environ |= {
 
 from config.settings import *  # noqa: F403
 
+REDIS_URL = MAX_CONNECTIONS = None
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast
 LOGGING["handlers"]["console"]["class"] = "logging.NullHandler"  # type: ignore  # noqa: F405

@@ -19,9 +19,9 @@ async def bare(request: Any, receive: Receive, send: Send) -> None:
 urlpatterns = [path("bare/", bare)]  # type: ignore[arg-type]  # which mypy finds as well
 
 
-def found() -> list[str | None]:
+def found(**options: Any) -> list[str | None]:
     """The ids of what this app's checks find."""
-    return [check.id for check in run_checks() if str(check.id).startswith("realtime.")]
+    return [check.id for check in run_checks(**options) if str(check.id).startswith("realtime.")]
 
 
 def test_the_service_has_nothing_to_complain_of() -> None:
@@ -41,6 +41,17 @@ def test_a_runserver_that_knows_no_websocket_is_found() -> None:
 def test_connections_kept_in_threads_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(settings.DATABASES["default"], "CONN_MAX_AGE", 60)
     assert found() == ["realtime.W001"]
+
+
+def test_several_processes_without_redis_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
+    assert found() == ["realtime.W002"]
+    with override_settings(REDIS_URL="redis://localhost:6379/0"):
+        assert found() == []
+
+
+def test_a_deployment_without_redis_is_found() -> None:
+    assert found(include_deployment_checks=True) == ["realtime.W002"]
 
 
 def test_websocket_refuses_a_function_that_is_no_loop() -> None:

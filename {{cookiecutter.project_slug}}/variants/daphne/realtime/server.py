@@ -1,18 +1,79 @@
-"""daphne, as `manage.py runserver` starts it."""
+"""daphne: how `manage.py runserver` starts it, and what ASGI leaves open."""
 
+import asyncio
 import sys
+from collections.abc import Callable, Coroutine
+from functools import partial
+from importlib import import_module
+from inspect import unwrap
 from typing import Any
 
-from daphne.access import AccessLogGenerator  # type: ignore[import-untyped]
-from daphne.endpoints import build_endpoint_description_strings  # type: ignore[import-untyped]
-from daphne.server import Server  # type: ignore[import-untyped]
+from twisted.internet.defer import Deferred
+
+from realtime.types import Event, Send
 
 
 def serve(application: Any, host: str, port: int) -> None:
     """Serve until the process ends."""
-    Server(
-        application,
-        endpoints=build_endpoint_description_strings(host=host, port=port),
-        action_logger=AccessLogGenerator(sys.stderr),
-        signal_handlers=False,
-    ).run()
+    from daphne import access, endpoints, server  # type: ignore[import-untyped]  # takes the reactor
+
+    where = endpoints.build_endpoint_description_strings(host=host, port=port)
+    log = access.AccessLogGenerator(sys.stderr)
+    server.Server(application, where, signal_handlers=False, action_logger=log).run()
+
+
+def protocol(send: Send) -> Any:
+    """autobahn's protocol of the connection; None in a test."""
+    server_send = unwrap(send)
+    return server_send.args[0] if isinstance(server_send, partial) else None
+
+
+def on_shutdown(send: Send, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run it before Twisted's reactor stops."""
+    if protocol(send):
+        reactor: Any = import_module("twisted.internet.reactor")
+        reactor.addSystemEventTrigger(
+            "before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(shut_down()))
+        )
+
+
+async def close(send: Send, code: int, reason: str) -> None:
+    """Send a close; past daphne, which has no reasons and takes 1000 and 3000 to 4999 only."""
+    connection = protocol(send)
+    if connection and connection.state == connection.STATE_OPEN:
+        connection.closeHandshakeTimeout = 0  # which would be a second
+        connection.sendCloseFrame(code=code, reasonUtf8=reason.encode())
+        # Until the client has answered: a reactor that stops sends no more.
+        await connection.is_closed.asFuture(asyncio.get_running_loop())
+    else:
+        await send({"type": "websocket.close", "code": code, "reason": reason})
+
+
+def drop(send: Send) -> None:
+    """Drop the TCP connection, and what is still to be sent."""
+    if connection := protocol(send):
+        connection.dropConnection(abort=True)
+
+
+class paced:
+    """A `send` that waits for a client which reads slowly; daphne's own does not."""
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self.writable = asyncio.Event()
+        self.resumeProducing()
+        if connection := protocol(send):
+            connection.transport.unregisterProducer()
+            connection.transport.registerProducer(self, True)
+
+    async def __call__(self, event: Event) -> None:
+        await self.send(event)
+        await self.writable.wait()
+
+    def pauseProducing(self) -> None:
+        self.writable.clear()
+
+    def resumeProducing(self) -> None:
+        self.writable.set()
+
+    stopProducing = resumeProducing

@@ -1,10 +1,15 @@
-"""granian, as `manage.py runserver` starts it."""
+"""granian: how `manage.py runserver` starts it, and what ASGI leaves open."""
 
 import asyncio
+import signal
+import threading
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
+
+from realtime.types import Send
 
 
 def serve(application: Any, host: str, port: int) -> None:
@@ -13,3 +18,34 @@ def serve(application: Any, host: str, port: int) -> None:
         application, address=host, port=port, interface=Interfaces.ASGI, log_access=True
     )
     asyncio.run(server.serve())
+
+
+def on_shutdown(send: Send, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run it on SIGTERM, at which granian drops its clients.
+
+    granian takes SIGINT as it takes SIGTERM, and gets that one when they are closed.
+    """
+    if not type(getattr(send, "__self__", None)).__module__.startswith("granian"):
+        return  # a test
+
+    async def close_and_stop() -> None:
+        await shut_down()
+        signal.raise_signal(signal.SIGINT)
+
+    loop = asyncio.get_running_loop()
+    if threading.current_thread() is threading.main_thread():
+        loop.add_signal_handler(signal.SIGTERM, lambda: loop.create_task(close_and_stop()))
+
+
+async def close(send: Send, code: int, reason: str) -> None:
+    """Send a close."""
+    await send({"type": "websocket.close", "code": code, "reason": reason})
+
+
+def drop(send: Send) -> None:
+    """granian drops the TCP connection of a task that ends."""
+
+
+def paced(send: Send) -> Send:
+    """A `send` that waits for a client which reads slowly, as granian's own does."""
+    return send

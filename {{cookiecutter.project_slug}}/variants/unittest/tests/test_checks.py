@@ -1,5 +1,6 @@
 """The system checks."""
 
+import os
 from typing import Any
 from unittest import mock
 
@@ -19,9 +20,9 @@ async def bare(request: Any, receive: Receive, send: Send) -> None:
 urlpatterns = [path("bare/", bare)]  # type: ignore[arg-type]  # which mypy finds as well
 
 
-def found() -> list[str | None]:
+def found(**options: Any) -> list[str | None]:
     """The ids of what this app's checks find."""
-    return [check.id for check in run_checks() if str(check.id).startswith("realtime.")]
+    return [check.id for check in run_checks(**options) if str(check.id).startswith("realtime.")]
 
 
 class CheckTests(SimpleTestCase):
@@ -39,6 +40,15 @@ class CheckTests(SimpleTestCase):
     def test_connections_kept_in_threads_are_found(self) -> None:
         with mock.patch.dict(settings.DATABASES["default"], {"CONN_MAX_AGE": 60}):
             self.assertEqual(found(), ["realtime.W001"])
+
+    def test_several_processes_without_redis_are_found(self) -> None:
+        with mock.patch.dict(os.environ, {"WEB_CONCURRENCY": "4"}):
+            self.assertEqual(found(), ["realtime.W002"])
+            with self.settings(REDIS_URL="redis://localhost:6379/0"):
+                self.assertEqual(found(), [])
+
+    def test_a_deployment_without_redis_is_found(self) -> None:
+        self.assertEqual(found(include_deployment_checks=True), ["realtime.W002"])
 
     def test_websocket_refuses_a_function_that_is_no_loop(self) -> None:
         with self.assertRaisesMessage(TypeError, "takes an `async def` loop"):

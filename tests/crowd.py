@@ -1,0 +1,94 @@
+"""Many clients at once, and such as do not behave."""
+
+import fcntl
+import json
+import os
+import socket
+import struct
+import termios
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.serving import HANDSHAKE, Running, wait_for
+
+
+def visit(server: Running, path: str, **headers: str) -> Any:
+    """Ask for a page; return what it holds, JSON or nothing."""
+    with urlopen(Request(f"http://{server.address}{path}", headers=headers), timeout=10) as answer:
+        return json.loads(answer.read() or "null")
+
+
+@asynccontextmanager
+async def crowd(server: Running, path: str, number: int) -> AsyncIterator[list[ClientConnection]]:
+    """Connected clients."""
+    async with AsyncExitStack() as stack:
+        url = server.url(path)
+        yield [
+            await stack.enter_async_context(connect(url, max_queue=None, compression=None))
+            for _ in range(number)
+        ]
+
+
+@contextmanager
+def deaf_client(server: Running, path: str) -> Iterator[socket.socket]:
+    """A client that connects and does not read."""
+    host, port = server.address.split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as client:
+        lines = [f"GET {path} HTTP/1.1", f"Host: {server.address}"]
+        lines += [f"{name}: {value}" for name, value in HANDSHAKE.items()]
+        client.sendall("\r\n".join([*lines, "", ""]).encode())
+        yield client
+
+
+def wait_until_full(client: socket.socket) -> None:
+    """Wait until what waits for the client grows no more."""
+    sizes = [0]
+
+    def full() -> bool:
+        (size,) = struct.unpack("i", fcntl.ioctl(client, termios.FIONREAD, b"0000"))
+        sizes.append(size)
+        return len(sizes) > 20 and len(set(sizes[-20:])) == 1 and size > 10_000
+
+    wait_for("a full buffer", full)
+
+
+def read_to_the_end(client: socket.socket) -> bytes:
+    """The last bytes that the client gets."""
+    last = b""
+    while data := client.recv(1 << 20):
+        last = (last + data)[-100:]
+        if b"\x88" in last[-60:]:
+            break
+    return last
+
+
+def memory(server: Running) -> int:
+    """The bytes that the greatest process of the server has had at most, by proc(5)."""
+    most = 0
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getpgid(int(path.name)) == server.process.pid:
+                status = (path / "status").read_text()
+                most = max(most, int(status.split("VmHWM:")[1].split()[0]) * 1024)
+        except (ProcessLookupError, FileNotFoundError):
+            continue  # it has ended
+    return most
+
+
+def calm_state(server: Running) -> Any:
+    """What there is of each thing, once threads and tasks that are no longer needed have ended."""
+    states: list[Any] = [None] * 30
+
+    def calm() -> bool:
+        time.sleep(0.1)
+        states.append(visit(server, "/state/"))
+        return all(state == states[-1] for state in states[-30:])
+
+    wait_for("three seconds without a change", calm)
+    return states[-1]

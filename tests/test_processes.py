@@ -1,0 +1,222 @@
+"""Two processes of a service with one Redis."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from tests.crowd import visit
+from tests.installing import Installed, parameter
+from tests.rendering import SERVERS
+from tests.services import Redis, own_redis
+from tests.serving import Running, handshake, log_in, serving, wait_for
+
+WAYS = ("view", "signal", "command", "thread", "transaction")
+
+
+class Service:
+    """Two processes, their Redis, and what is needed to start more."""
+
+    def __init__(self, installed: Installed, name: str, folder: Path, redis: Redis) -> None:
+        self.installed, self.name, self.folder, self.redis = installed, name, folder, redis
+        self.variables = {
+            "REDIS_URL": redis.url,
+            "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
+        }
+        self.installed.run("manage.py", "migrate", "--verbosity", "0", **self.variables)
+
+    @contextmanager
+    def process(self) -> Iterator[Running]:
+        """One more process of the service."""
+        log = self.folder / f"{time.monotonic_ns()}.log"
+        with serving(self.installed, self.name, log, **self.variables) as running:
+            yield running
+
+
+@pytest.fixture(scope="module", params=[parameter(server, "pytest") for server in SERVERS])
+def service(
+    request: pytest.FixtureRequest,
+    installed: Callable[[str, str], Installed],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Service]:
+    """A service with a Redis of its own."""
+    folder = tmp_path_factory.mktemp(request.param[0])
+    with own_redis(folder) as redis:
+        yield Service(installed(*request.param), request.param[0], folder, redis)
+
+
+@pytest.fixture(scope="module")
+def pair(service: Service) -> Iterator[tuple[Running, Running]]:
+    """Two processes."""
+    with service.process() as one, service.process() as other:
+        yield one, other
+
+
+def received(client: ClientConnection, number: int) -> list[str | bytes]:
+    """The next messages."""
+    return [client.recv(timeout=5) for _ in range(number)]
+
+
+@contextmanager
+def listening(server: Running, path: str, heard: list[str]) -> Iterator[ClientConnection]:
+    """Append what a client receives, until the block ends."""
+    with connect(server.url(path), max_queue=None) as client:
+
+        def hear() -> None:
+            with suppress(ConnectionClosed):  # a loop that only sends takes no close
+                heard.extend(map(str, client))
+
+        thread = threading.Thread(target=hear)
+        thread.start()
+        yield client
+    thread.join(10)
+
+
+def closed(client: ClientConnection) -> tuple[int, str]:
+    """The code and the reason with which the service closes within a second."""
+    with pytest.raises(ConnectionClosed) as ended:
+        client.recv(timeout=1)
+    assert ended.value.rcvd
+    return ended.value.rcvd.code, ended.value.rcvd.reason
+
+
+def open_still(client: ClientConnection) -> bool:
+    """Whether a connection to ping/pong is open."""
+    client.send("ping")
+    return client.recv(timeout=5) == "pong!"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_message_reaches_the_subscribers_of_both_once_and_in_order(
+    pair: tuple[Running, Running], way: str
+) -> None:
+    room = "/ws/rooms/probe/"
+    with connect(pair[0].url(room)) as one, connect(pair[1].url(room)) as other:
+        for i in range(10):
+            visit(pair[i % 2], f"/speak/{way}/{i}/")
+        visit(pair[0], "/speak/view/end/")
+        expected = [*map(str, range(10)), "end"]
+        assert received(one, 11) == received(other, 11) == expected
+
+
+def test_what_a_client_says_reaches_its_room_and_no_other(pair: tuple[Running, Running]) -> None:
+    here, elsewhere = "/ws/rooms/here/", "/ws/rooms/elsewhere/"
+    with (
+        connect(pair[0].url(here)) as speaker,
+        connect(pair[1].url(here)) as listener,
+        connect(pair[1].url(elsewhere)) as stranger,
+    ):
+        for i in range(1000):
+            speaker.send(str(i))
+        stranger.send("mine")
+        assert received(speaker, 1000) == received(listener, 1000) == [*map(str, range(1000))]
+        assert stranger.recv(timeout=5) == "mine"
+
+
+def test_a_redis_that_is_killed_and_comes_back_costs_no_connection_and_loses_nothing_in_silence(
+    service: Service, pair: tuple[Running, Running]
+) -> None:
+    told: list[str] = []
+    heard: tuple[list[str], list[str]] = ([], [])
+    room = "/ws/rooms/probe/"
+    with (
+        listening(pair[0], room, heard[0]),
+        listening(pair[1], room, heard[1]),
+        connect(pair[1].url("/ws/")) as idle,
+        listening(pair[0], "/flow/", told),
+    ):
+        wait_for("messages", lambda: len(heard[1]) > 50)
+        service.redis.kill()
+        wait_for("an error", lambda: told[-1].endswith("raised"))
+        gone = time.monotonic()
+        wait_for("the end of five seconds", lambda: time.monotonic() - gone > 5)
+        before = len(heard[1])
+        assert told[-1].endswith("raised")
+        service.redis.start()
+        wait_for("messages after the return", lambda: len(heard[1]) > before, 3)
+        wait_for("more messages", lambda: len(heard[1]) > before + 50)
+        assert open_still(idle)
+    published = [line.split()[0] for line in told if line.endswith("published")]
+    for messages in heard:
+        assert messages[: len(published) - 5] == published[:-5]  # the last were under way
+
+
+def test_a_service_starts_without_redis_says_so_and_recovers(
+    service: Service,
+) -> None:
+    service.redis.kill()
+    try:
+        with service.process() as alone, connect(alone.url("/ws/")) as client:
+            assert open_still(client)
+            wait_for("a word", lambda: "Redis is away" in alone.log.read_text())
+            with connect(alone.url("/ws/rooms/probe/")) as member:
+                member.send("hello")
+                assert "Not sent: Redis is away" in str(member.recv(timeout=5))
+                service.redis.start()
+                back = time.monotonic()
+                wait_for("a broadcast", lambda: says(member, "again") == "again", 3)
+                assert time.monotonic() - back < 3
+    finally:
+        if not service.redis.process:
+            service.redis.start()
+
+
+def says(member: ClientConnection, text: str) -> str:
+    """What comes after the client has said something."""
+    member.send(text)
+    return str(member.recv(timeout=5))
+
+
+def test_logout_closes_the_sessions_connections_in_every_process_and_no_others(
+    service: Service, pair: tuple[Running, Running]
+) -> None:
+    leaving, staying = (log_in(service.installed, "ada", **service.variables) for _ in range(2))
+    stranger = log_in(service.installed, "grace", **service.variables)
+
+    def connected(server: Running, session: str) -> ClientConnection:
+        cookie = {"Cookie": f"sessionid={session}"}
+        return connect(server.url("/ws/"), additional_headers=cookie)
+
+    with (
+        connected(pair[0], leaving) as here,
+        connected(pair[1], leaving) as there,
+        connected(pair[1], staying) as other_session,
+        connected(pair[1], stranger) as other_user,
+        connect(pair[1].url("/ws/")) as anonymous,
+    ):
+        visit(pair[0], "/leave/now/", Cookie=f"sessionid={leaving}")
+        assert closed(here) == closed(there) == (4401, "logged out")
+        for client in (other_session, other_user, anonymous):
+            assert open_still(client)
+        cookie = {"Cookie": f"sessionid={leaving}"}
+        assert handshake(pair[1].address, "/private/", **cookie) in {302, 403}
+        cookie = {"Cookie": f"sessionid={staying}"}
+        assert handshake(pair[1].address, "/private/", **cookie) == 101
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/change/ada/password/", (4401, "account changed")),
+        ("/kick/ada/", (4000, "kicked")),
+        ("/change/ada/is_active/", (4401, "account changed")),
+    ],
+)
+def test_a_users_connections_are_closed_in_every_process_and_no_others(
+    service: Service, pair: tuple[Running, Running], path: str, expected: tuple[int, str]
+) -> None:
+    sessions = [log_in(service.installed, name, **service.variables) for name in ("ada", "grace")]
+    ada, grace = ({"Cookie": f"sessionid={session}"} for session in sessions)
+    with (
+        connect(pair[0].url("/ws/"), additional_headers=ada) as here,
+        connect(pair[1].url("/ws/"), additional_headers=ada) as there,
+        connect(pair[1].url("/ws/"), additional_headers=grace) as stranger,
+    ):
+        visit(pair[0], path)
+        assert closed(here) == closed(there) == expected
+        assert open_still(stranger)

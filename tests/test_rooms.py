@@ -1,0 +1,89 @@
+"""Rooms on the real servers: slow clients, and what connections leave behind."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.sync.client import connect as connect_sync
+
+from tests.crowd import calm_state, crowd, deaf_client, memory, read_to_the_end, visit
+from tests.installing import Installed, parameter
+from tests.rendering import SERVERS
+from tests.serving import Running, handshake, serving, wait_for
+
+MESSAGES = 2000
+MEBIBYTE = 1 << 20
+
+
+@pytest.fixture(scope="module", params=[parameter(server, "pytest") for server in SERVERS])
+def server(
+    request: pytest.FixtureRequest,
+    installed: Callable[[str, str], Installed],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Running]:
+    """A server."""
+    log = tmp_path_factory.mktemp(request.param[0]) / "log"
+    with serving(installed(*request.param), request.param[0], log) as running:
+        yield running
+
+
+async def numbers(client: ClientConnection) -> list[int]:
+    """The numbers of the messages that a client gets."""
+    async with asyncio.timeout(60):
+        return [int((await client.recv())[:4]) for _ in range(MESSAGES)]
+
+
+async def blast(server: Running, clients: list[ClientConnection]) -> list[list[int]]:
+    """Publish as fast as can be; return what each client gets."""
+    async with connect(server.url(f"/blast/big/{MESSAGES}/")):
+        return await asyncio.gather(*map(numbers, clients))
+
+
+def test_a_client_that_does_not_read_is_closed_and_the_others_get_everything(
+    server: Running,
+) -> None:
+    async def scene() -> bytes:
+        async with crowd(server, "/ws/rooms/big/", 99) as clients:
+            with deaf_client(server, "/ws/rooms/big/") as deaf:
+                wait_for("the room", lambda: visit(server, "/healthz") == {"connections": 100})
+                before = memory(server)
+                for got in await blast(server, clients):
+                    assert got == list(range(MESSAGES))
+                assert memory(server) - before < 32 * MEBIBYTE
+                return await asyncio.to_thread(read_to_the_end, deaf)
+
+    assert b"\x88\x0a\x03\xf5too slow" in asyncio.run(scene())  # 1013
+
+
+def test_a_thousand_connections_half_of_them_abrupt_leave_nothing_behind(server: Running) -> None:
+    async def visitor(number: int, places: asyncio.Semaphore) -> None:
+        async with places, connect(server.url(f"/ws/rooms/room{number % 7}/")) as client:
+            await client.send(str(number))
+            await client.recv()
+            if number % 2:
+                client.transport.abort()
+
+    async def scene(number: int) -> None:
+        places = asyncio.Semaphore(50)
+        await asyncio.gather(*(visitor(i, places) for i in range(number)))
+
+    asyncio.run(scene(100))
+    wait_for("no connections", lambda: visit(server, "/healthz") == {"connections": 0})
+    before = calm_state(server)
+    asyncio.run(scene(1000))
+    assert calm_state(server) == before
+    assert before["connections"] == 0
+    assert before["channels"] == ["realtime.back", "realtime.close"]
+
+
+def test_more_connections_than_the_limit_are_refused_with_503(
+    server: Running, installed: Callable[[str, str], Installed], tmp_path: Path
+) -> None:
+    project = installed(server.name, "pytest")
+    with serving(project, server.name, tmp_path / "log", MAX_CONNECTIONS="2") as small:
+        with connect_sync(small.url("/ws/")), connect_sync(small.url("/ws/")):
+            refused = 403 if server.name == "daphne" else 503
+            assert handshake(small.address, "/ws/") == refused
+        wait_for("a free place", lambda: handshake(small.address, "/ws/") == 101, 5)

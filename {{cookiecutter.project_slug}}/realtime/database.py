@@ -1,0 +1,36 @@
+"""Database work that does not queue behind the one thread which all loops share."""
+
+import asyncio
+
+from asgiref.sync import ThreadSensitiveContext
+from django.db import connections
+
+from realtime.threads import Threads
+
+free: list[Threads] = []  # each a single thread, which has ended if it was not used of late
+shared = False  # during a test, whose transaction belongs to one connection
+
+
+class database_thread:
+    """`async with database_thread():` gives the block a thread and a connection of its own.
+
+    Its ORM calls run there; both are given back at its end. Tasks that the block starts must end
+    within it.
+    """
+
+    async def __aenter__(self) -> None:
+        if shared:
+            return
+        self.thread = free.pop() if free else Threads("database", size=1)
+        self.thread.held = True
+        self.context = ThreadSensitiveContext(executor=self.thread)
+        await self.context.__aenter__()
+
+    async def __aexit__(self, *error: object) -> None:
+        if shared:
+            return
+        await self.context.__aexit__(*error)
+        closed = self.thread.submit(connections.close_all)
+        self.thread.held = False
+        await asyncio.shield(asyncio.wrap_future(closed))
+        free.append(self.thread)

@@ -1,0 +1,80 @@
+"""What waits to be sent to one client."""
+
+import asyncio
+import logging
+import sys
+from collections import deque
+from typing import Any
+
+from realtime import server
+from realtime.connection import current
+from realtime.ending import is_gone
+from realtime.types import Event, Send
+
+LIMIT = 1024  # messages that wait for a client
+BEHIND = LIMIT // 2  # from here on, publishers wait for a client that reads
+PATIENCE = 1.0  # seconds after its last progress during which a client counts as one that reads
+EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+lagging: set["Outbox"] = set()
+logger = logging.getLogger(__name__)
+
+
+class Outbox:
+    """Sends events in order, in a task that lives only while the server makes `send` wait."""
+
+    def __init__(self, channel: str, send: Send) -> None:
+        self.channel, self.send = channel, server.paced(send)
+        self.loop = asyncio.get_running_loop()
+        connection, task = current.get(None), asyncio.current_task()
+        self.end: Any = connection.end if connection else lambda *close: task and task.cancel()
+        self.events: deque[Event] = deque()
+        self.task: asyncio.Task[None] | None = None
+        self.progress = 0.0
+
+    def put(self, event: Event) -> None:
+        """Send the event, at once if nothing waits."""
+        if self.task is None:
+            task = asyncio.Task(self.drain(event), loop=self.loop, **EAGER)
+            if not task.done():
+                self.task, self.progress = task, self.loop.time()
+        elif len(self.events) < LIMIT:
+            self.events.append(event)
+            if len(self.events) == BEHIND:
+                lagging.add(self)
+        else:
+            self.end(1013, "too slow")
+
+    async def drain(self, event: Event) -> None:
+        """Send the event and those that come meanwhile."""
+        try:
+            await self.send(event)
+            while self.events:
+                self.progress = self.loop.time()
+                await self.send(self.events.popleft())
+        except Exception as error:
+            if not is_gone(error):
+                logger.exception("A message could not be sent")
+                self.end(1011)
+            self.events.clear()
+        finally:
+            self.task = None
+            lagging.discard(self)
+
+    async def stop(self) -> None:
+        """Forget what waits."""
+        if self.task:
+            self.task.cancel()
+            await asyncio.wait({self.task})
+
+
+def behind(channel: str) -> list[asyncio.Task[None]]:
+    """The tasks that send to the channel's clients which are behind, but read."""
+    loop = asyncio.get_running_loop()
+    since = loop.time() - PATIENCE
+    return [
+        outbox.task
+        for outbox in lagging
+        if (outbox.channel, outbox.loop) == (channel, loop)
+        and outbox.task
+        and outbox.progress > since
+    ]
