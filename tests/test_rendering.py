@@ -22,8 +22,9 @@ FILES = {
         realtime/__init__.py realtime/answer.py realtime/apps.py realtime/broadcast.py
         realtime/channels.py realtime/checks.py realtime/closing.py realtime/connection.py
         realtime/connections.py realtime/cookies.py realtime/database.py realtime/ending.py
-        realtime/handler.py realtime/handshake.py realtime/hub.py realtime/isolation.py
-        realtime/lifespan.py realtime/logout.py realtime/management/__init__.py
+        realtime/handler.py realtime/handshake.py realtime/hub.py realtime/inbox.py
+        realtime/isolation.py realtime/joining.py realtime/lagging.py realtime/lifespan.py
+        realtime/logout.py realtime/management/__init__.py
         realtime/management/commands/__init__.py realtime/management/commands/runserver.py
         realtime/obeying.py realtime/outbox.py realtime/redis_link.py
         realtime/redis_publish.py realtime/redis_subscriptions.py realtime/redis_wire.py
@@ -36,6 +37,7 @@ FILES = {
         tests/test_origin.py tests/test_outbox.py tests/test_page.py tests/test_ping_pong.py
         tests/test_redis.py tests/test_server.py tests/urls.py tests/views.py
     """,
+    "daphne": "realtime/paced.py",
     "pytest": "pytest.ini tests/conftest.py",
     "github": ".github/workflows/ci.yml",
     "gitlab": ".gitlab-ci.yml",

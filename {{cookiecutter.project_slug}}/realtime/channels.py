@@ -10,7 +10,8 @@ from django.db import connection, transaction
 from realtime.hub import hub, hubs
 from realtime.types import Message
 
-PATIENCE = 10.0  # seconds that a thread waits for an event loop to take a message
+PATIENCE = 5.0  # seconds that another thread waits for clients that are behind
+BLOCKED = 15.0  # seconds that it waits for an event loop
 
 
 async def send(channel: str, message: Message) -> None:
@@ -19,8 +20,7 @@ async def send(channel: str, message: Message) -> None:
     if not settings.REDIS_URL:
         for future in deliver_elsewhere(channel, message):
             await asyncio.wrap_future(future)
-        if here:
-            await here.deliver(channel, message)
+        await (here.deliver(channel, message) if here else asyncio.sleep(0))
     elif here and here.link:
         from realtime.redis_publish import publish  # redis is an optional dependency
 
@@ -48,7 +48,7 @@ def hand_out(channel: str, message: Message) -> None:
     if running():
         hub().hand_out(channel, message)
     for future in deliver_elsewhere(channel, message):
-        future.result(PATIENCE)
+        future.result(BLOCKED)
 
 
 def running() -> asyncio.AbstractEventLoop | None:
@@ -64,7 +64,8 @@ def deliver_elsewhere(channel: str, message: Message) -> Iterator[Future[None]]:
     here = running()
     for loop, other in list(hubs.items()):
         if loop is not here and loop.is_running() and channel in other.receivers:
-            yield asyncio.run_coroutine_threadsafe(other.deliver(channel, message), loop)
+            work = other.deliver(channel, message, PATIENCE)
+            yield asyncio.run_coroutine_threadsafe(work, loop)
 
 
 def after_commit(function: Callable[[], None]) -> None:

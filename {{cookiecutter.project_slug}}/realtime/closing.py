@@ -3,14 +3,14 @@
 import asyncio
 import json
 import logging
-from collections import deque
 from typing import Any
 
 from realtime import channels
-from realtime.types import Event, PublishError
+from realtime.hub import hubs
+from realtime.types import PublishError
 
 CHANNEL = "realtime.close"  # on which the processes tell each other
-unsent: deque[str] = deque()  # what the others have to hear when Redis is back
+PAUSE = 0.5  # seconds between attempts
 tasks: set[asyncio.Task[None]] = set()
 logger = logging.getLogger(__name__)
 
@@ -37,26 +37,32 @@ def close(
 
 
 def announce(closing: str) -> None:
-    """Tell every process; while Redis is away this one, and the others when it is back."""
+    """Tell every process. While Redis is away tell this one, and the others when it is back.
+
+    Raises PublishError from a process that does not serve, and may end before.
+    """
     try:
         channels.send_from_thread(CHANNEL, closing)
     except PublishError as error:
+        serving = [loop for loop, hub in list(hubs.items()) if hub.link and loop.is_running()]
+        if not serving:
+            raise
         logger.error("Other processes will close connections later. %s", error)
+        serving[0].call_soon_threadsafe(announce_later, closing)
         channels.hand_out(CHANNEL, closing)
-        unsent.append(closing)
 
 
-def announce_again(event: Event) -> None:
-    """Tell what could not be told before."""
-    while unsent:
-        task = asyncio.create_task(send(unsent.popleft()))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+def announce_later(closing: str) -> None:
+    """Tell every process as soon as Redis is back."""
+    task = asyncio.create_task(announce_again(closing))
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
 
 
-async def send(closing: str) -> None:
-    """Tell every process, or keep it for the next time."""
-    try:
-        await channels.send(CHANNEL, closing)
-    except PublishError:
-        unsent.append(closing)
+async def announce_again(closing: str) -> None:
+    """Try until every process is told."""
+    while True:
+        try:
+            return await channels.send(CHANNEL, closing)
+        except PublishError:
+            await asyncio.sleep(PAUSE)

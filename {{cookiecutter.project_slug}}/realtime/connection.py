@@ -15,7 +15,7 @@ current: "ContextVar[Connection]" = ContextVar("connection")
 class Connection:
     """A connection from the start of its handshake, in the task that the server made for it."""
 
-    __slots__ = ("code", "loop", "reason", "send", "session_key", "since", "task", "user_id")
+    __slots__ = "code entering loop reason send session_key since task user_id".split()
 
     def __init__(self, send: Send) -> None:
         self.send = send
@@ -25,6 +25,7 @@ class Connection:
         self.session_key = self.user_id = None
         self.code: int | None = None  # with which it is being closed
         self.reason = ""
+        self.entering = 0  # `subscribe` blocks that are about to begin
         current.set(self)
         opened.add(self)
 
@@ -36,7 +37,8 @@ class Connection:
 
     def belongs(self, whose: dict[str, str]) -> bool:
         """Whether it is of this session_key, or this user_id."""
-        return any(str(getattr(self, key)) == value for key, value in whose.items())
+        own = {"session_key": self.session_key, "user_id": self.user_id}
+        return any(own[key] is not None and str(own[key]) == whose[key] for key in whose)
 
     def end(self, code: int, reason: str = "") -> None:
         """Cancel its task, which then sends this close; to be called in its event loop."""

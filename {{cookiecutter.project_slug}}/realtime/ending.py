@@ -6,10 +6,11 @@ import sys
 
 from asgiref.sync import sync_to_async
 from django.core.signals import got_request_exception
+from django.db import connections
 from django.http import HttpRequest
 
 from realtime import server
-from realtime.connection import Connection
+from realtime.connection import Connection, opened
 
 logger = logging.getLogger("django.request")
 TAKEN = 30.0  # seconds for a client to take its close
@@ -43,6 +44,14 @@ async def close(connection: Connection, code: int) -> bool:
         logger.debug("No close sent", exc_info=True)
         return False
     return True
+
+
+def tidy() -> None:
+    """Give up the connections of the thread that loops share, if broken or if no loop is left."""
+    for database in connections.all(initialized_only=True):
+        broken = database.errors_occurred and database.connection and not database.is_usable()
+        if broken or not opened:
+            database.close_if_unusable_or_obsolete()
 
 
 def is_gone(error: BaseException) -> bool:

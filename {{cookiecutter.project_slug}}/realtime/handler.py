@@ -5,13 +5,12 @@ from functools import partial
 from typing import Any
 
 from asgiref.sync import SyncToAsync, sync_to_async
-from django.db import close_old_connections
 
 from realtime import connections
 from realtime.answer import Answering
 from realtime.connection import opened
 from realtime.cookies import accept_with
-from realtime.ending import close, failed
+from realtime.ending import close, failed, tidy
 from realtime.obeying import identify
 from realtime.refusal import events, refuse
 from realtime.threads import Threads
@@ -42,9 +41,6 @@ class WebSocketHandler(Answering):
                 await failed(connection, request, error)
             else:
                 await close(connection, 1000)
-            finally:
-                if SyncToAsync.single_thread_executor._threads:  # in which loops await the ORM
-                    await sync_to_async(close_old_connections)()
         except asyncio.CancelledError:
             by_server = connection.code is None
             await close(connection, 1012)
@@ -52,3 +48,5 @@ class WebSocketHandler(Answering):
                 raise
         finally:
             opened.remove(connection)
+            if SyncToAsync.single_thread_executor._threads:  # in which loops await the ORM
+                await sync_to_async(tidy)()

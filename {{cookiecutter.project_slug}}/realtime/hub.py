@@ -1,12 +1,14 @@
 """Hands messages to those who receive a channel in this process."""
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
-from realtime.outbox import behind
+from realtime.inbox import Inbox
+from realtime.lagging import behind
 from realtime.types import Message, Receiver
 
 if TYPE_CHECKING:
@@ -22,13 +24,14 @@ class Hub:
         if settings.REDIS_URL:
             from realtime import redis_link  # redis is an optional dependency
 
-            self.link = redis_link.RedisLink(self.receivers.keys(), self.deliver)
+            inbox = Inbox(self.give_way, self.hand_out)
+            self.link = redis_link.RedisLink(self.receivers.keys(), inbox.put)
 
     async def add(self, channel: str, receiver: Receiver) -> None:
         """Let it receive the channel; return when Redis has confirmed that, or is away."""
         self.receivers.setdefault(channel, {})[receiver] = None
         if self.link:
-            await self.link.subscriptions.agree(channel)
+            await asyncio.shield(self.link.start(self.link.subscriptions.agree(channel)))
 
     def remove(self, channel: str, receiver: Receiver) -> None:
         """Undo `add`."""
@@ -38,9 +41,11 @@ class Hub:
             if self.link:
                 self.link.start(self.link.subscriptions.agree(channel))
 
-    async def deliver(self, channel: str, message: Message) -> None:
-        """Hand the message out, once none of the channel's receivers is behind."""
-        await self.give_way(channel)
+    async def deliver(self, channel: str, message: Message, patience: float | None = None) -> None:
+        """Hand the message out, once no receiver is behind, or after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self.give_way(channel)
         self.hand_out(channel, message)
 
     async def give_way(self, channel: str) -> None:

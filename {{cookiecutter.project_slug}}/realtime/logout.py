@@ -22,17 +22,19 @@ def close_session(request: HttpRequest | None, **kwargs: Any) -> None:
         close(LOGGED_OUT, "logged out", session_key=key, refuse=PAUSE)
 
 
-@receiver(post_save, sender=get_user_model())
-def close_changed_user(instance: Any, created: bool, raw: bool = False, **kwargs: Any) -> None:
+@receiver(post_save)
+def close_changed_user(instance: Any, created: bool, **kwargs: Any) -> None:
     """Close a user's connections after a change of the password, or a deactivation.
 
     `_password` holds a new password while the user is saved (AbstractBaseUser.save).
     """
-    if not created and (instance._password is not None or not instance.is_active):
-        close(LOGGED_OUT, "account changed", user_id=instance.pk)
+    if isinstance(instance, get_user_model()) and not created:  # of a proxy model, too
+        if vars(instance).get("_password") is not None or not instance.is_active:
+            close(LOGGED_OUT, "account changed", user_id=instance.pk)
 
 
-@receiver(post_delete, sender=get_user_model())
+@receiver(post_delete)
 def close_deleted_user(instance: Any, **kwargs: Any) -> None:
     """Close a deleted user's connections."""
-    close(LOGGED_OUT, "account deleted", user_id=instance.pk)
+    if isinstance(instance, get_user_model()):
+        close(LOGGED_OUT, "account deleted", user_id=instance.pk)

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from realtime.closing import CHANNEL, announce_again
+from realtime.closing import CHANNEL
 from realtime.connection import Connection, opened
 from realtime.hub import hub
 from realtime.request import WebSocketRequest
-from realtime.types import BACK, Event
+from realtime.types import Event
 
 MINUTE = 60.0
 recent: list[dict[str, Any]] = []  # what was closed of late, for handshakes that were under way
@@ -19,18 +19,18 @@ recent: list[dict[str, Any]] = []  # what was closed of late, for handshakes tha
 
 def listen() -> None:
     """Hear, in this event loop, what is to be closed."""
-    receivers = hub().receivers
-    receivers.setdefault(CHANNEL, {})[obey] = None
-    receivers.setdefault(BACK, {})[announce_again] = None
+    hub().receivers.setdefault(CHANNEL, {})[obey] = None
 
 
 @asynccontextmanager
 async def listening() -> AsyncIterator[None]:
     """Hear it from the start of the service to its end."""
     listen()
-    yield
-    if link := hub().link:
-        await link.close()
+    try:
+        yield
+    finally:
+        if link := hub().link:
+            await link.close()
 
 
 def obey(event: Event) -> None:

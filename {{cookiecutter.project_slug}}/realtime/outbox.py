@@ -11,11 +11,9 @@ from realtime.connection import current
 from realtime.ending import is_gone
 from realtime.types import Event, Send
 
-LIMIT = 1024  # messages that wait for a client
-BEHIND = LIMIT // 2  # from here on, publishers wait for a client that reads
-PATIENCE = 1.0  # seconds after its last progress during which a client counts as one that reads
+LIMIT, BEHIND = 1024, 512  # messages that wait; from 512 on, publishers wait for a client
+lagging: "set[Outbox]" = set()
 EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
-lagging: set["Outbox"] = set()
 logger = logging.getLogger(__name__)
 
 
@@ -25,24 +23,38 @@ class Outbox:
     def __init__(self, channel: str, send: Send) -> None:
         self.channel, self.send = channel, server.paced(send)
         self.loop = asyncio.get_running_loop()
-        connection, task = current.get(None), asyncio.current_task()
-        self.end: Any = connection.end if connection else lambda *close: task and task.cancel()
+        owner, task = current.get(None), asyncio.current_task()
+        self.end: Any = owner.end if owner else lambda *close: task and task.cancel()
         self.events: deque[Event] = deque()
+        self.held = True
         self.task: asyncio.Task[None] | None = None
         self.progress = 0.0
 
     def put(self, event: Event) -> None:
         """Send the event, at once if nothing waits."""
-        if self.task is None:
-            task = asyncio.Task(self.drain(event), loop=self.loop, **EAGER)
-            if not task.done():
-                self.task, self.progress = task, self.loop.time()
+        if self.task is None and not self.held:
+            self.start(event)
         elif len(self.events) < LIMIT:
             self.events.append(event)
             if len(self.events) == BEHIND:
                 lagging.add(self)
+        elif self.held:
+            self.release()
+            self.put(event)
         else:
             self.end(1013, "too slow")
+
+    def start(self, event: Event) -> None:
+        """Begin to send."""
+        task = asyncio.Task(self.drain(event), loop=self.loop, **EAGER)
+        if not task.done():
+            self.task, self.progress = task, self.loop.time()
+
+    def release(self) -> None:
+        """Send from now on; nothing may be sent before the accept."""
+        self.held = False
+        if self.events and self.task is None:
+            self.start(self.events.popleft())
 
     async def drain(self, event: Event) -> None:
         """Send the event and those that come meanwhile."""
@@ -65,16 +77,4 @@ class Outbox:
         if self.task:
             self.task.cancel()
             await asyncio.wait({self.task})
-
-
-def behind(channel: str) -> list[asyncio.Task[None]]:
-    """The tasks that send to the channel's clients which are behind, but read."""
-    loop = asyncio.get_running_loop()
-    since = loop.time() - PATIENCE
-    return [
-        outbox.task
-        for outbox in lagging
-        if (outbox.channel, outbox.loop) == (channel, loop)
-        and outbox.task
-        and outbox.progress > since
-    ]
+        lagging.discard(self)

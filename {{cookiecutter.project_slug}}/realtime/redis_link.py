@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from random import uniform
 from typing import Any
 from weakref import WeakSet
 
 from realtime import redis_wire as wire
 from realtime.redis_subscriptions import Subscriptions
-from realtime.types import BACK, Message
+from realtime.types import Message
 
-Deliver = Callable[[str, Message], Awaitable[None]]
+Deliver = Callable[[str, Message], None]
 links: "WeakSet[RedisLink]" = WeakSet()
 logger = logging.getLogger(__name__)
 PAUSE, LONGEST_PAUSE = 0.05, 0.4  # seconds between attempts to connect
@@ -23,17 +23,19 @@ class RedisLink:
 
     def __init__(self, wanted: Collection[str], deliver: Deliver) -> None:
         self.subscriptions, self.deliver = Subscriptions(wanted), deliver
-        self.client = wire.async_client()
+        self.client, self.loop = wire.async_client(), asyncio.get_running_loop()
         self.error = ""
+        self.outgoing: list[Any] = []  # names, messages and futures of their outcome
         self.tasks: set[asyncio.Task[None]] = set()
         self.start(self.run())
         links.add(self)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do it in the background."""
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do it in a task of this link, where no client's cancellation reaches it."""
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        return task
 
     async def run(self) -> None:
         """Listen; when the connection is lost, connect again."""
@@ -56,7 +58,8 @@ class RedisLink:
             await self.subscriptions.begin(pubsub)
             self.start(self.recover(pubsub))
             async for channel, message in self.subscriptions.messages():
-                await self.deliver(channel, message)
+                self.deliver(channel, message)
+                await asyncio.sleep(0)  # the clients are sent to meanwhile
 
     async def recover(self, pubsub: Any) -> None:
         """Let `publish` succeed: at once, or after a failure when every process hears it."""
@@ -68,7 +71,6 @@ class RedisLink:
                 logger.info("Redis is back")
             self.error = ""
             self.subscriptions.tried.set()
-            await self.deliver(BACK, "")
 
     async def close(self) -> None:
         """End the link."""

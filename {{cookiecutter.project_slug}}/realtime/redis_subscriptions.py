@@ -68,5 +68,5 @@ class Subscriptions:
                 self.asked[channel] = asyncio.Event()
                 await self.pubsub.subscribe(wire.name(channel))
             elif channel not in self.wanted and channel in self.asked:
-                del self.asked[channel]
+                self.asked.pop(channel).set()
                 await self.pubsub.unsubscribe(wire.name(channel))

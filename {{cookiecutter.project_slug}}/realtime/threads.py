@@ -33,7 +33,14 @@ class Threads(Executor):
                 self.waiting += 1
         self.calls.put((future, partial(function, *args, **kwargs)))
         if more:
-            Thread(target=self._run, name=self.name, daemon=True).start()
+            try:
+                Thread(target=self._run, name=self.name, daemon=True).start()
+            except RuntimeError:  # the system has no more; the call waits for another thread
+                with self.lock:
+                    self.count -= 1
+                    self.waiting -= 1
+                if not self.count:
+                    raise
         return future
 
     def _run(self) -> None:

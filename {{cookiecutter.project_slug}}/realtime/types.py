@@ -11,7 +11,6 @@ Event = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
-BACK = "realtime.back"  # the channel on which a process hears that Redis is back
 Message = str | bytes
 Receiver = Callable[[Event], None]  # of the messages of a channel
 

@@ -3,9 +3,49 @@
 import asyncio
 
 import pytest
+from django.http import HttpRequest
+from django.urls import path
 
 from realtime.broadcast import publish, subscribe
-from realtime.types import Event
+from realtime.handshake import websocket
+from realtime.testing import WebSocketClient
+from realtime.types import Event, Receive, Send
+
+
+@websocket
+async def pair(request: HttpRequest, receive: Receive, send: Send) -> None:
+    """Subscribe to two channels, then accept."""
+    await receive()
+    async with subscribe("busy", send), subscribe("quiet", send):
+        await send({"type": "websocket.accept"})
+        await receive()
+
+
+urlpatterns = [path("pair/", pair)]
+
+
+@pytest.mark.urls(__name__)
+async def test_nothing_is_sent_before_the_accept() -> None:
+    async def talk() -> None:
+        while True:
+            await publish("busy", "word")
+
+    talker = asyncio.create_task(talk())
+    async with WebSocketClient("/pair/") as client:
+        assert client.accepted["type"] == "websocket.accept"
+        assert await client.receive() == "word"
+        talker.cancel()
+
+
+async def test_what_is_published_last_in_a_block_is_sent() -> None:
+    got: list[str] = []
+
+    async def send(event: Event) -> None:
+        got.append(event["text"])
+
+    async with subscribe("numbers", send):
+        await publish("numbers", "bye")
+    assert got == ["bye"]
 
 
 async def test_a_subscriber_that_never_reads_is_ended_and_one_that_reads_slowly_is_not() -> None:

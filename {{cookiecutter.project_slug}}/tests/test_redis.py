@@ -1,5 +1,6 @@
 """Channels that go through Redis."""
 
+import asyncio
 import os
 import socket
 from urllib.parse import urlsplit
@@ -7,8 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 from pytest_django import Settings
 
-from realtime.broadcast import PublishError, publish
+from realtime.broadcast import PublishError, publish, publish_on_commit, subscribe
 from realtime.testing import WebSocketClient
+from realtime.types import Event
 from tests.server import free_port
 
 URL = os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"
@@ -38,11 +40,30 @@ async def test_a_message_through_redis_comes_once_and_in_order() -> None:
 
 
 @pytest.mark.usefixtures("redis")
-async def test_a_client_that_comes_back_hears_again() -> None:
-    for text in ("first", "second"):
-        async with WebSocketClient(ROOM) as client:
-            await client.send(text)
-            assert await client.receive() == text
+async def test_many_publish_at_once() -> None:
+    async with WebSocketClient(ROOM) as client:
+        await asyncio.gather(*(publish("room.lobby", str(number)) for number in range(500)))
+        assert [await client.receive() for _ in range(500)] == [*map(str, range(500))]
+
+
+@pytest.mark.usefixtures("redis")
+async def test_a_channel_with_a_slow_client_delays_no_other() -> None:
+    heard = asyncio.Event()
+
+    async def slow(event: Event) -> None:
+        await asyncio.sleep(0.05)
+
+    async def quick(event: Event) -> None:
+        heard.set()
+
+    def talk() -> None:
+        for _ in range(700):
+            publish_on_commit("slow", "word")
+        publish_on_commit("quick", "word")
+
+    async with asyncio.timeout(10), subscribe("slow", slow), subscribe("quick", quick):
+        await asyncio.to_thread(talk)
+        await heard.wait()
 
 
 async def test_without_redis_publish_raises_and_the_client_stays(settings: Settings) -> None:

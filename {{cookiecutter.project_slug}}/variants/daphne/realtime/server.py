@@ -10,7 +10,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from realtime.types import Event, Send
+from realtime.paced import Paced
+from realtime.types import Send
 
 
 def serve(application: Any, host: str, port: int) -> None:
@@ -55,25 +56,11 @@ def drop(send: Send) -> None:
         connection.dropConnection(abort=True)
 
 
-class paced:
+def paced(send: Send) -> Send:
     """A `send` that waits for a client which reads slowly; daphne's own does not."""
-
-    def __init__(self, send: Send) -> None:
-        self.send = send
-        self.writable = asyncio.Event()
-        self.resumeProducing()
-        if connection := protocol(send):
-            connection.transport.unregisterProducer()
-            connection.transport.registerProducer(self, True)
-
-    async def __call__(self, event: Event) -> None:
-        await self.send(event)
-        await self.writable.wait()
-
-    def pauseProducing(self) -> None:
-        self.writable.clear()
-
-    def resumeProducing(self) -> None:
-        self.writable.set()
-
-    stopProducing = resumeProducing
+    connection = protocol(send)
+    if connection and not hasattr(connection, "paced"):
+        connection.paced = Paced(send)
+        connection.transport.unregisterProducer()
+        connection.transport.registerProducer(connection.paced, True)
+    return connection.paced if connection else send

@@ -1,5 +1,6 @@
 """Channels that go through Redis."""
 
+import asyncio
 import os
 import socket
 from unittest import SkipTest
@@ -7,8 +8,9 @@ from urllib.parse import urlsplit
 
 from django.test import SimpleTestCase, override_settings
 
-from realtime.broadcast import PublishError, publish
+from realtime.broadcast import PublishError, publish, publish_on_commit, subscribe
 from realtime.testing import WebSocketClient
+from realtime.types import Event
 from tests.server import free_port
 
 URL = os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"
@@ -36,11 +38,29 @@ class RedisTests(SimpleTestCase):
                 got = [await client.receive() for _ in range(101)]
                 self.assertEqual(got, [*map(str, range(100)), b"\0\xff"])
 
-    async def test_a_client_that_comes_back_hears_again(self) -> None:
-        for text in ("first", "second"):
-            async with WebSocketClient(ROOM) as client:
-                await client.send(text)
-                self.assertEqual(await client.receive(), text)
+    async def test_many_publish_at_once(self) -> None:
+        async with WebSocketClient(ROOM) as client:
+            await asyncio.gather(*(publish("room.lobby", str(number)) for number in range(500)))
+            got = [await client.receive() for _ in range(500)]
+            self.assertEqual(got, [*map(str, range(500))])
+
+    async def test_a_channel_with_a_slow_client_delays_no_other(self) -> None:
+        heard = asyncio.Event()
+
+        async def slow(event: Event) -> None:
+            await asyncio.sleep(0.05)
+
+        async def quick(event: Event) -> None:
+            heard.set()
+
+        def talk() -> None:
+            for _ in range(700):
+                publish_on_commit("slow", "word")
+            publish_on_commit("quick", "word")
+
+        async with asyncio.timeout(10), subscribe("slow", slow), subscribe("quick", quick):
+            await asyncio.to_thread(talk)
+            await heard.wait()
 
 
 class NoRedisTests(SimpleTestCase):
