@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models.signals import post_save
 from django.http import HttpResponse, JsonResponse
 from django.urls import path
-from realtime.broadcast import PublishError, publish, publish_on_commit, subscribe
+from realtime.broadcast import PublishError, publish, publish_on_commit
 from realtime.connection import opened
 from realtime.connections import close
 from realtime.database import database_thread
@@ -67,27 +67,6 @@ async def quiet(request, receive, send):
     await send({"type": "websocket.accept"})
     await receive()
     print("left", request.path, file=sys.stderr, flush=True)
-
-
-@websocket
-async def busy(request, receive, send):
-    """Broadcast to a client that says nothing."""
-    await receive()
-    async with subscribe("busy", send):
-        await send({"type": "websocket.accept"})
-        publisher = asyncio.create_task(tick())
-        try:
-            await receive()
-        finally:
-            publisher.cancel()
-            print("left", request.path, file=sys.stderr, flush=True)
-
-
-async def tick():
-    """Publish every second."""
-    while True:
-        await publish("busy", "tick")
-        await asyncio.sleep(1)
 
 
 def query():
@@ -209,7 +188,6 @@ urlpatterns = [
     path("flow/", flow),
     path("sleep/", sleep),
     path("quiet/", quiet),
-    path("busy/", busy),
     path("speak/<slug:way>/<slug:text>/", speak),
     path("leave/now/", leave),
     path("change/<slug:name>/<slug:what>/", change),
