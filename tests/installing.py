@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -32,6 +32,13 @@ def environment(**variables: str) -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k not in ours} | variables
 
 
+def missing(what: str) -> NoReturn:
+    """Skip the test, or fail it on CI."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
 @cache
 def interpreter(versions: tuple[str, ...]) -> str:
     """The path of a Python of one of the versions. Skips the test, or on CI fails it, without."""
@@ -40,10 +47,7 @@ def interpreter(versions: tuple[str, ...]) -> str:
         found = subprocess.run(command, capture_output=True, text=True, env=environment())
         if found.returncode == 0:
             return found.stdout.strip()
-    missing = f"no Python {' or '.join(versions)} on PATH"
-    if os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    pytest.skip(missing)
+    missing(f"no Python {' or '.join(versions)} on PATH")
 
 
 @dataclass

@@ -10,20 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
-
+from tests.installing import missing
 from tests.serving import free_port, kill, listens, wait_for
 
 POSTGRES = os.environ.get(
     "TEST_DATABASE_URL", "postgres://postgres:postgres@127.0.0.1:5432/postgres"
 )
-
-
-def missing(what: str) -> None:
-    """Skip the test, or fail it on CI."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @dataclass

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.installing import Installed, environment
+from tests.installing import Installed, environment, missing
 from tests.rendering import SERVERS
-from tests.services import missing
 from tests.serving import PROBE, production_command, wait_for
 
 UNSHARE = ["unshare", "--user", "--map-root-user", "--net"]
