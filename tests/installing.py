@@ -57,6 +57,11 @@ class Installed:
     project: Path
     python: str
 
+    @property
+    def program(self) -> str:
+        """The path of the environment's Python, once a command has made it."""
+        return str(self.project / ".venv/bin/python")
+
     def command(self, *arguments: str) -> list[str]:
         """The command that runs the arguments in the environment, as README.md says it."""
         return ["uv", "run", "--python", self.python, *arguments]

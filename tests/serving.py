@@ -18,7 +18,7 @@ from tests.rendering import CONTEXT
 LOGIN = """
 from django.contrib.auth.models import Permission, User
 from django.test import Client
-user, _ = User.objects.get_or_create(username="{name}")
+user, _ = User.objects.get_or_create(username="{name}", is_staff=True)
 user.user_permissions.add(Permission.objects.get(codename="add_user"))
 client = Client()
 client.force_login(user)
@@ -31,6 +31,7 @@ HANDSHAKE = {
     "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
 }
 PROBE = Path(__file__).parent / "probe"
+PROBING = {"PYTHONPATH": f"{PROBE}:.", "DJANGO_SETTINGS_MODULE": "probe_settings"}
 
 
 @dataclass
@@ -69,7 +70,7 @@ def production_command(project: Path, asgi_server: str, port: int) -> list[str]:
 
 @contextmanager
 def started(
-    command: list[str], port: int, log: Path, **options: Any
+    command: list[str], port: int, log: Path, seconds: float = 20, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends, which begins when it listens on the port."""
     with log.open("wb") as output:
@@ -77,7 +78,7 @@ def started(
             command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, **options
         )
     try:
-        wait_for(f"a server on port {port}", lambda: listens(process, port, log))
+        wait_for(f"a server on port {port}", lambda: listens(process, port, log), seconds)
         yield process
     finally:
         kill(process)
@@ -90,10 +91,21 @@ def serving(
     """Run the server as in production, with the probe's settings, until the block ends."""
     port = free_port()
     command = [*production_command(installed.project, asgi_server, port), *options]
-    probe = {"PYTHONPATH": f"{PROBE}:.", "DJANGO_SETTINGS_MODULE": "probe_settings"}
-    variables = environment(**probe, **variables)
+    variables = environment(**PROBING, **variables)
     with started(command, port, log, cwd=installed.project, env=variables) as process:
         yield Running(asgi_server, f"127.0.0.1:{port}", log, process)
+
+
+@contextmanager
+def runserver(
+    installed: Installed, log: Path, *options: str, port: int | None = None, **variables: str
+) -> Iterator[Running]:
+    """Run the development server, in a process group of its own as a terminal does."""
+    port = port or free_port()
+    command = [installed.program, "-u", "manage.py", "runserver", f"127.0.0.1:{port}", *options]
+    variables = environment(**variables)
+    with started(command, port, log, cwd=installed.project, env=variables) as process:
+        yield Running("runserver", f"127.0.0.1:{port}", log, process)
 
 
 def log_in(installed: Installed, name: str, **variables: str) -> str:

@@ -4,8 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -15,7 +14,7 @@ from websockets.sync.client import connect
 
 from tests.installing import Installed, environment, parameter
 from tests.rendering import SERVERS
-from tests.serving import Running, free_port, started, wait_for
+from tests.serving import Running, runserver, wait_for
 
 
 @pytest.fixture(params=[parameter(server, "pytest") for server in SERVERS])
@@ -26,17 +25,8 @@ def project(
     original = installed(*request.param)
     copy = tmp_path / "project"
     shutil.copytree(original.project, copy, ignore=shutil.ignore_patterns(".venv", ".git"))
-    return Installed(copy, str(original.project / ".venv/bin/python"))
-
-
-@contextmanager
-def runserver(project: Installed, *options: str) -> Iterator[Running]:
-    """Run the command in a process group of its own, as a terminal does."""
-    port = free_port()
-    log = project.project.parent / "log"
-    command = [project.python, "-u", "manage.py", "runserver", f"127.0.0.1:{port}", *options]
-    with started(command, port, log, cwd=project.project, env=environment()) as process:
-        yield Running("runserver", f"127.0.0.1:{port}", log, process)
+    (copy / ".venv").symlink_to(original.project / ".venv")
+    return Installed(copy, original.python)
 
 
 def answer(server: Running) -> str | bytes | None:
@@ -47,6 +37,12 @@ def answer(server: Running) -> str | bytes | None:
             return client.recv(timeout=2)
     except (OSError, WebSocketException):
         return None
+
+
+def shown(server: Running) -> str:
+    """The text of the page."""
+    text: str = urlopen(f"http://{server.address}/", timeout=5).read().decode()
+    return text
 
 
 def save(path: Path, text: str, awaited: str, seen: Callable[[], bool]) -> None:
@@ -61,8 +57,10 @@ def save(path: Path, text: str, awaited: str, seen: Callable[[], bool]) -> None:
         wait_for(awaited, seen, 15)
 
 
-def test_it_serves_page_static_files_and_websocket_and_says_where(project: Installed) -> None:
-    with runserver(project) as server:
+def test_it_serves_page_static_files_and_websocket_and_says_where(
+    project: Installed, tmp_path: Path
+) -> None:
+    with runserver(project, tmp_path / "log") as server:
         for path in ("/", "/static/admin/css/base.css"):
             assert urlopen(f"http://{server.address}{path}", timeout=5).status == 200
         assert answer(server) == "pong!"
@@ -71,10 +69,12 @@ def test_it_serves_page_static_files_and_websocket_and_says_where(project: Insta
         assert server.url("/ws/") in said
 
 
-def test_a_change_of_the_code_reloads_it_and_an_error_is_survived(project: Installed) -> None:
+def test_a_change_of_the_code_reloads_it_and_an_error_is_survived(
+    project: Installed, tmp_path: Path
+) -> None:
     loops = project.project / "config/websocket.py"
     code = loops.read_text()
-    with runserver(project) as server:
+    with runserver(project, tmp_path / "log") as server:
         assert answer(server) == "pong!"
         error = code + "\nthis is no Python\n"
         save(loops, error, "the error", lambda: "SyntaxError" in server.log.read_text())
@@ -82,8 +82,20 @@ def test_a_change_of_the_code_reloads_it_and_an_error_is_survived(project: Insta
         save(loops, changed, "the changed loop", lambda: answer(server) == "changed")
 
 
+def test_a_change_of_env_file_or_template_shows(project: Installed, tmp_path: Path) -> None:
+    page, env = project.project / "config/templates/index.html", project.project / ".env"
+    with runserver(project, tmp_path / "log") as server, connect(server.url("/ws/")):
+        changed = page.read_text().replace("<h1>", "<h1>Changed ")
+        save(page, changed, "the new heading", lambda: "<h1>Changed" in shown(server))
+        limit = env.read_text() + "\nMAX_CONNECTIONS=1\n"
+        save(env, limit, "a reload", lambda: ".env changed, reloading" in server.log.read_text())
+        wait_for("the service", lambda: answer(server) == "pong!")
+        with connect(server.url("/ws/")):
+            assert answer(server) is None
+
+
 def test_urls_that_fail_are_not_imported_while_the_reloader_lists_modules(
-    project: Installed,
+    project: Installed, tmp_path: Path
 ) -> None:
     broken = """
 import sys, threading, time, traceback
@@ -93,17 +105,17 @@ print("the reloader is in", [call.name for call in traceback.extract_stack(frame
 raise RuntimeError("broken")
 """
     loops = project.project / "config/websocket.py"
-    with runserver(project) as server:
+    with runserver(project, tmp_path / "log") as server:
         save(loops, broken, "its end", lambda: "Exception in thread" in server.log.read_text())
         said = server.log.read_text()
         assert "the reloader is in" in said
         assert "snapshot_files" not in said and "'tick'" not in said and "'run_loop'" not in said
 
 
-def test_a_port_in_use_is_said_in_a_line(project: Installed) -> None:
-    with runserver(project) as server:
+def test_a_port_in_use_is_said_in_a_line(project: Installed, tmp_path: Path) -> None:
+    with runserver(project, tmp_path / "log") as server:
         second = subprocess.run(
-            [project.python, "manage.py", "runserver", server.address],
+            [project.program, "manage.py", "runserver", server.address],
             cwd=project.project,
             env=environment(),
             capture_output=True,
@@ -115,9 +127,33 @@ def test_a_port_in_use_is_said_in_a_line(project: Installed) -> None:
         assert "Traceback" not in second.stderr
 
 
+def test_a_server_that_is_not_installed_is_said_in_a_line(
+    project: Installed, tmp_path: Path
+) -> None:
+    for module in ("uvicorn", "granian", "hypercorn", "twisted"):
+        absent = f"raise ModuleNotFoundError(\"No module named '{module}'\", name='{module}')"
+        (tmp_path / f"{module}.py").write_text(absent)
+    started = subprocess.run(
+        [project.program, "manage.py", "runserver"],
+        cwd=project.project,
+        env=environment(PYTHONPATH=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert started.returncode == 1
+    (line,) = started.stderr.splitlines()
+    assert line.startswith("No module named '") and line.endswith("'; uv sync installs it.")
+
+
 @pytest.mark.parametrize("options", [[], ["--noreload"]], ids=["reload", "noreload"])
-def test_ctrl_c_ends_it_with_a_connection_open(project: Installed, options: list[str]) -> None:
-    with runserver(project, *options) as server, connect(server.url("/ws/")) as client:
+def test_ctrl_c_ends_it_with_a_connection_open(
+    project: Installed, tmp_path: Path, options: list[str]
+) -> None:
+    with (
+        runserver(project, tmp_path / "log", *options) as server,
+        connect(server.url("/ws/")) as client,
+    ):
         client.send("ping")
         assert client.recv(timeout=5) == "pong!"
         os.killpg(server.process.pid, signal.SIGINT)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.installing import Installed, environment, missing
 from tests.rendering import SERVERS
-from tests.serving import PROBE, production_command, wait_for
+from tests.serving import PROBING, production_command, wait_for
 
 UNSHARE = ["unshare", "--user", "--map-root-user", "--net"]
 # Brings the network up, runs the server and a silent client, cuts the network, and waits until it
@@ -52,7 +52,6 @@ def test_a_client_that_vanishes_is_found_within_a_minute_on_every_server(
     if not shutil.which("ip") or subprocess.run([*UNSHARE, "true"], capture_output=True).returncode:
         missing("no network namespaces: they take `ip` and `unshare --user --net`")
     logs = {name: tmp_path / name for name in SERVERS}
-    settings = {"PYTHONPATH": f"{PROBE}:.", "DJANGO_SETTINGS_MODULE": "probe_settings"}
     with ExitStack() as ends:
         for name, log in logs.items():
             project = installed(name, "pytest").project
@@ -60,7 +59,7 @@ def test_a_client_that_vanishes_is_found_within_a_minute_on_every_server(
             process = subprocess.Popen(
                 [*UNSHARE, "--kill-child", sys.executable, "-c", SCENE, "/quiet/", *command],
                 cwd=project,
-                env=environment(**settings),
+                env=environment(**PROBING),
                 stdout=ends.enter_context(log.open("wb")),
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

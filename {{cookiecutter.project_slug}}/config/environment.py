@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from django.utils.autoreload import autoreload_started
 from environs import Env, EnvValidationError, ValidationError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Env(eager=False)  # collects every mistake for seal()
 env.read_env(BASE_DIR / ".env", recurse=False)
+autoreload_started.connect(lambda sender, **_: sender.watch_dir(BASE_DIR, ".env"), weak=False)
 
 
 def each(pattern: str, example: str) -> Callable[[list[str]], None]:

@@ -1,5 +1,7 @@
 """The app as INSTALLED_APPS loads it."""
 
+import sys
+
 from django.apps import AppConfig
 
 
@@ -9,4 +11,8 @@ class RealtimeConfig(AppConfig):
     name = "realtime"
 
     def ready(self) -> None:
+        try:
+            from realtime import server  # noqa: F401
+        except ModuleNotFoundError as error:
+            sys.exit(f"{error}; uv sync installs it.")
         from realtime import checks, logout  # noqa: F401  (imported for what they register)
