@@ -18,7 +18,8 @@ FILES = {
     "common": """
         .env .env.example .gitattributes .gitignore .pre-commit-config.yaml README.md
         manage.py pyproject.toml config/__init__.py config/asgi.py config/environment.py
-        config/settings.py config/templates/index.html config/urls.py config/websocket.py
+        config/settings.py config/static/icon.svg config/static/index.css config/static/index.js
+        config/templates/index.html config/urls.py config/websocket.py
         realtime/__init__.py realtime/answer.py realtime/apps.py realtime/broadcast.py
         realtime/channels.py realtime/checks.py realtime/closing.py realtime/connection.py
         realtime/connections.py realtime/cookies.py realtime/database.py realtime/ending.py
@@ -28,14 +29,15 @@ FILES = {
         realtime/management/commands/__init__.py realtime/management/commands/runserver.py
         realtime/obeying.py realtime/outbox.py realtime/redis_link.py
         realtime/redis_publish.py realtime/redis_subscriptions.py realtime/redis_wire.py
-        realtime/refusal.py realtime/request.py realtime/server.py realtime/tcp.py
-        realtime/testing.py realtime/testing_support.py realtime/threads.py
-        realtime/types.py tests/__init__.py tests/contexts.py tests/server.py
-        tests/settings.py tests/test_broadcast.py tests/test_checks.py tests/test_client.py
-        tests/test_connections.py tests/test_database.py tests/test_handshake.py
-        tests/test_lifespan.py tests/test_login.py tests/test_logout.py tests/test_loops.py
-        tests/test_origin.py tests/test_outbox.py tests/test_page.py tests/test_ping_pong.py
-        tests/test_redis.py tests/test_server.py tests/urls.py tests/views.py
+        realtime/refusal.py realtime/request.py realtime/server.py
+        realtime/static/realtime/socket.js realtime/tcp.py realtime/testing.py
+        realtime/testing_support.py realtime/threads.py realtime/types.py tests/__init__.py
+        tests/contexts.py tests/server.py tests/settings.py tests/test_broadcast.py
+        tests/test_checks.py tests/test_client.py tests/test_connections.py tests/test_database.py
+        tests/test_handshake.py tests/test_lifespan.py tests/test_login.py tests/test_logout.py
+        tests/test_loops.py tests/test_origin.py tests/test_outbox.py tests/test_page.py
+        tests/test_ping_pong.py tests/test_redis.py tests/test_server.py tests/urls.py
+        tests/views.py
     """,
     "daphne": "realtime/paced.py",
     "pytest": "pytest.ini tests/conftest.py",
@@ -88,7 +90,7 @@ def test_exactly_the_expected_files_are_there(
 def test_no_jinja_is_left(project: Path) -> None:
     for path, text in texts(project).items():
         assert "cookiecutter" not in text, path
-        if not path.endswith((".html", ".yml")):  # Django's templates and GitHub's expressions
+        if not path.endswith((".html", ".js", ".yml")):  # which have brackets of their own
             assert not re.search(r"{{|{%|{#", text), path
 
 

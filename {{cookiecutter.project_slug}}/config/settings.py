@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import django
 from environs import validate
 
 from config.environment import BASE_DIR, HOST, ORIGIN, env, redis, seal
@@ -11,8 +12,7 @@ KEY: Any = ... if DEBUG is False else "for development only"
 SECRET_KEY = env.str("SECRET_KEY", KEY, validate=validate.Length(min=1))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [], str.strip, validate=HOST)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [], str.strip, validate=ORIGIN)
-SQLITE = f"sqlite:///{BASE_DIR}/db.sqlite3"
-DATABASES = {"default": env.database("DATABASE_URL", SQLITE)}
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{BASE_DIR}/db.sqlite3")}
 REDIS_URL = env.str("REDIS_URL", None, validate=redis)
 MAX_CONNECTIONS = env.int("MAX_CONNECTIONS", None, validate=validate.Range(min=1))
 seal()
@@ -46,6 +46,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+if django.VERSION >= (6,):  # which sends a Content-Security-Policy
+    MIDDLEWARE.insert(1, "django.middleware.csp.ContentSecurityPolicyMiddleware")
+SELF, NONE = ["'self'"], ["'none'"]
+SECURE_CSP = {"default-src": SELF, "base-uri": NONE, "form-action": SELF, "frame-ancestors": NONE}
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -66,6 +70,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
 LOGGING = {  # to standard error, tracebacks included
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,5 +1,6 @@
 """Routes of this service, HTTP and WebSocket side by side."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import path
 from django.views.generic import TemplateView
@@ -8,7 +9,7 @@ from config.websocket import ping_pong, room
 from realtime.connections import health
 from realtime.handshake import websocket
 
-page = TemplateView.as_view(template_name="index.html")
+page = TemplateView.as_view(template_name="index.html", extra_context={"debug": settings.DEBUG})
 
 urlpatterns = [
     path("", websocket(ping_pong, http=page)),  # one URL, both protocols

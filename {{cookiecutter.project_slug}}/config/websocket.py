@@ -28,6 +28,8 @@ async def room(request: HttpRequest, receive: Receive, send: Send, room: str) ->
         await send({"type": "websocket.accept"})  # in here, so that the client misses nothing
         while True:
             match await receive():
+                case {"type": "websocket.receive", "text": "ping"}:  # a client asks: is it alive?
+                    await send({"type": "websocket.send", "text": "pong!"})
                 case {"type": "websocket.receive", "text": str(text)}:
                     try:
                         await publish(f"room.{room}", text)

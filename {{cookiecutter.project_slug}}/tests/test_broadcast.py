@@ -27,6 +27,15 @@ async def test_what_one_says_reaches_the_room_and_no_other() -> None:
         assert await stranger.receive() == "mine"
 
 
+async def test_ping_in_a_room_is_answered_to_whom_sent_it_alone() -> None:
+    async with WebSocketClient(ROOM) as one, WebSocketClient(ROOM) as other:
+        await one.send("ping")
+        assert await one.receive() == "pong!"
+        await one.send("hello")
+        for client in (one, other):
+            assert await client.receive() == "hello"
+
+
 async def test_synchronous_code_publishes_text_and_bytes() -> None:
     async with WebSocketClient(ROOM) as client:
         await asyncio.to_thread(publish_on_commit, "room.lobby", "from a thread")

@@ -27,6 +27,14 @@ class BroadcastTests(SimpleTestCase):
                 self.assertEqual([await client.receive() for _ in said], said)
             self.assertEqual(await stranger.receive(), "mine")
 
+    async def test_ping_in_a_room_is_answered_to_whom_sent_it_alone(self) -> None:
+        async with WebSocketClient(ROOM) as one, WebSocketClient(ROOM) as other:
+            await one.send("ping")
+            self.assertEqual(await one.receive(), "pong!")
+            await one.send("hello")
+            for client in (one, other):
+                self.assertEqual(await client.receive(), "hello")
+
     async def test_synchronous_code_publishes_text_and_bytes(self) -> None:
         async with WebSocketClient(ROOM) as client:
             await asyncio.to_thread(publish_on_commit, "room.lobby", "from a thread")

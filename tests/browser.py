@@ -1,0 +1,85 @@
+"""Debian's Chromium, and a page beside the rendered one that uses its client."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.installing import missing
+from tests.rendering import TEMPLATE
+
+MODULE = TEMPLATE / "{{cookiecutter.project_slug}}/realtime/static/realtime/socket.js"
+START = """
+import { ReconnectingWebSocket } from "./socket.js"
+window.ReconnectingWebSocket = ReconnectingWebSocket
+window.seen = []
+window.start = (url, longest) => {
+  window.socket = new ReconnectingWebSocket(url, longest)
+  const tell = (...what) => seen.push(what)
+  for (const name of ["open", "lost", "end", "drop"])
+    socket.addEventListener(name, ({ detail }) => tell(name, detail))
+  socket.addEventListener("message", ({ data }) =>
+    tell("message", data instanceof ArrayBuffer ? `${data.byteLength} bytes` : data))
+}
+"""
+PAGE = "<!doctype html><link rel=icon href=data:,><script type=module src=start.js></script>"
+TEXTS = {"/": PAGE, "/start.js": START, "/socket.js": MODULE.read_text("utf-8")}
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A Chromium until the block ends, in which no other event loop can run."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if not program:
+        missing("no chromium on PATH")
+    with sync_playwright() as playwright:
+        # Without its sandbox, which a container's root cannot have.
+        with playwright.chromium.launch(executable_path=program, args=["--no-sandbox"]) as browser:
+            yield browser
+
+
+class Answering(ThreadingHTTPServer):
+    """A server of the page that answers everything else with the status, handshakes too."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(("localhost", 0), Handler)
+        self.status = status
+        self.asked: list[str] = []
+
+    def url(self, path: str) -> str:
+        return f"http://localhost:{self.server_port}{path}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers a request to it."""
+
+    server: Answering
+
+    def do_GET(self) -> None:
+        text = TEXTS.get(self.path, "").encode()
+        if not text:
+            self.server.asked.append("WebSocket" if "Upgrade" in self.headers else "HTTP")
+        self.send_response(200 if text else self.server.status)
+        self.send_header("Content-Type", "text/javascript" if "js" in self.path else "text/html")
+        self.send_header("Content-Length", str(len(text)))
+        self.send_header("Location", "/")
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *args: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def answering(status: int) -> Iterator[Answering]:
+    """Run such a server until the block ends."""
+    with Answering(status) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()

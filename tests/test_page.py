@@ -1,0 +1,255 @@
+"""The page in a real browser, served by each ASGI server."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser import answering, chromium
+from tests.installing import Installed, parameter
+from tests.rendering import SERVERS
+from tests.serving import PROBING, Running, log_in, runserver
+
+PRIVATE = PROBING | {"DJANGO_SETTINGS_MODULE": "probe_page_settings"}
+WATCH_CSP = """
+window.violations = []
+addEventListener("securitypolicyviolation", event => violations.push(event.violatedDirective))
+"""
+
+
+@dataclass
+class Service:
+    """A rendered service with a database of its own."""
+
+    installed: Installed
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def run(self, variables: dict[str, str] | None = None, port: int | None = None) -> Any:
+        """Run it as in development, without reload."""
+        chosen = self.variables | (variables or {})
+        return runserver(self.installed, self.folder / "log", "--noreload", port=port, **chosen)
+
+
+@pytest.fixture(scope="module", params=[parameter(server, "pytest") for server in SERVERS])
+def service(
+    request: pytest.FixtureRequest,
+    installed: Callable[[str, str], Installed],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Service:
+    """A service for the tests of this file."""
+    folder = tmp_path_factory.mktemp(request.param[0])
+    variables = {"DATABASE_URL": f"sqlite:///{folder}/db.sqlite3", "DEBUG": "true"}
+    service = Service(installed(*request.param), folder, variables=variables)
+    service.installed.run("manage.py", "migrate", "--verbosity", "0", **variables)
+    return service
+
+
+@pytest.fixture(scope="module")
+def server(service: Service) -> Iterator[Running]:
+    with service.run() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    with browser.new_context() as context:
+        context.set_default_timeout(10_000)
+        yield context
+
+
+def connected(context: BrowserContext, server: Running) -> Page:
+    """The page with both of its sockets connected."""
+    page = context.new_page()
+    page.goto(f"http://{server.address}/")
+    await_connections(page)
+    return page
+
+
+def await_connections(page: Page, seconds: float = 10) -> None:
+    """Wait until the page says that both are there."""
+    for state in ("#ping-state", "#room-state"):
+        expect(page.locator(state)).to_have_text("Connected", timeout=seconds * 1000)
+
+
+def requests(page: Page) -> list[str]:
+    """The paths, in a list that grows, of the page's handshakes and of its other requests."""
+    paths: list[str] = []
+    page.on("websocket", lambda socket: paths.append(urlsplit(socket.url).path))
+    page.on("request", lambda request: paths.append(urlsplit(request.url).path))
+    return paths
+
+
+def problems(page: Page) -> list[str]:
+    """What the console says of errors, in a list that grows."""
+    said: list[str] = []
+    page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    return said
+
+
+def test_a_click_on_ping_shows_pong_and_its_round_trip(
+    server: Running, context: BrowserContext
+) -> None:
+    page = connected(context, server)
+    for _ in range(2):
+        page.get_by_role("button", name="Ping").click()
+        expect(page.locator("#answer")).to_have_text(re.compile(r"^pong! after \d+\.\d ms$"))
+
+
+def test_two_tabs_share_the_room(server: Running, context: BrowserContext) -> None:
+    one, other = connected(context, server), connected(context, server)
+    for page, text in ((one, "hello"), (other, "ping"), (one, "<b>&")):
+        page.get_by_label("Message from").fill(text)
+        page.get_by_role("button", name="Send").click()
+        for tab in (one, other):
+            said = tab.get_by_role("log").locator("p").last
+            expect(said).to_have_text(re.compile(rf"^guest \d+: {text}$"))
+
+
+def test_both_sockets_come_back_after_a_restart_with_what_was_said_meanwhile(
+    service: Service, context: BrowserContext
+) -> None:
+    with service.run() as server:
+        one, other = connected(context, server), connected(context, server)
+    for page in (one, other):
+        for state in ("#ping-state", "#room-state"):
+            expect(page.locator(state)).to_have_text(re.compile(r"Trying again in \d\.\d s\.$"))
+    one.get_by_label("Message from").fill("meanwhile")
+    one.keyboard.press("Enter")
+    with service.run(port=int(server.address.split(":")[1])):
+        for page in (one, other):
+            await_connections(page)
+        expect(one.get_by_role("log")).to_contain_text("meanwhile")
+
+
+def test_who_is_not_logged_in_sees_why_does_not_loop_and_comes_back_after_the_login(
+    service: Service, context: BrowserContext
+) -> None:
+    user = {"DJANGO_SUPERUSER_PASSWORD": "lovelace"} | service.variables
+    options = ["--noinput", "--username", "ada", "--email", "ada@example.com"]
+    service.installed.run("manage.py", "createsuperuser", *options, **user)
+    with service.run(PRIVATE) as server:
+        page = context.new_page()
+        asked = requests(page)
+        page.goto(f"http://{server.address}/")
+        expect(page.locator("#room-state")).to_have_text("This needs a login.")
+        page.wait_for_timeout(1500)  # three times the longest wait between two tries
+        assert asked.count("/ws/rooms/lobby/") == 2
+        page.get_by_role("link", name="Log in").click()
+        page.get_by_label("Username").fill("ada")
+        page.get_by_label("Password").fill("lovelace")
+        page.get_by_role("button", name="Log in").click()
+        await_connections(page)
+        expect(page.get_by_role("link", name="Log in")).to_be_hidden()
+
+
+def test_a_logout_in_another_tab_is_said_and_final(
+    server: Running, service: Service, context: BrowserContext
+) -> None:
+    session = log_in(service.installed, "grace", **service.variables)
+    url = f"http://{server.address}/"
+    context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
+    page, admin = connected(context, server), context.new_page()
+    asked = requests(page)
+    admin.goto(f"{url}admin/")
+    admin.get_by_role("button", name="Log out").click()
+    for state in ("#ping-state", "#room-state"):
+        expect(page.locator(state)).to_have_text("You have been logged out.")
+    expect(page.get_by_role("link", name="Log in")).to_be_visible()
+    page.wait_for_timeout(1500)
+    assert asked == []
+
+
+def test_a_page_of_another_origin_is_refused_and_does_not_loop(
+    server: Running, context: BrowserContext
+) -> None:
+    with answering(200) as foreign:
+        page = context.new_page()
+        page.goto(foreign.url("/"))
+        asked = requests(page)
+        loss = page.evaluate(
+            """url => new Promise(resolve => {
+                const socket = new ReconnectingWebSocket(url)
+                socket.addEventListener("end", event => resolve(event.detail))
+            })""",
+            server.url("/ws/"),
+        )
+    assert loss == {"code": 1006, "reason": "", "status": 403}
+    assert asked.count("/ws/") == 2
+
+
+def test_the_keyboard_is_enough(server: Running, context: BrowserContext) -> None:
+    page = connected(context, server)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    expect(page.locator("#answer")).to_contain_text("pong!")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("log")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.type("by hand")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("log")).to_contain_text("by hand")
+    expect(page.get_by_label("Message from")).to_be_empty()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_connected_refused_or_away(
+    service: Service, browser: Browser, scheme: Any
+) -> None:
+    with browser.new_context(color_scheme=scheme) as context:
+        page = context.new_page()
+        with service.run(PRIVATE) as server:
+            page.goto(f"http://{server.address}/")
+            expect(page.locator("#ping-state")).to_have_text("Connected")
+            expect(page.get_by_role("link", name="Log in")).to_be_visible()
+            assert Axe().run(page).response["violations"] == []
+        expect(page.locator("#ping-state")).to_contain_text("Trying again")
+        assert Axe().run(page).response["violations"] == []
+
+
+def test_a_phone_shows_all_of_it(server: Running, browser: Browser) -> None:
+    with browser.new_context(viewport={"width": 320, "height": 640}) as context:
+        page = connected(context, server)
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_nothing_breaks_a_strict_policy_or_says_an_error(
+    service: Service, context: BrowserContext
+) -> None:
+    context.add_init_script(WATCH_CSP)
+    session = log_in(service.installed, "grace", **service.variables)
+    with service.run(PRIVATE) as server:
+        url = f"http://{server.address}/"
+        context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
+        page = context.new_page()
+        said = problems(page)
+        page.goto(url)
+        await_connections(page)
+        page.get_by_role("button", name="Ping").click()
+        expect(page.locator("#answer")).to_contain_text("pong!")
+        page.get_by_label("Message from").fill("hello")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("log")).to_contain_text("hello")
+        assert page.evaluate("violations") == [] and said == []
+
+
+def test_its_own_policy_suits_the_admin(server: Running, context: BrowserContext) -> None:
+    context.add_init_script(WATCH_CSP)
+    page = context.new_page()
+    page.goto(f"http://{server.address}/admin/")
+    expect(page.get_by_label("Username")).to_be_visible()
+    assert page.evaluate("violations") == []

@@ -1,0 +1,77 @@
+"""What a service's restart does to the clients of its pages."""
+
+import random
+import signal
+from bisect import bisect_right
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser import answering, chromium
+from tests.installing import Installed, environment
+from tests.serving import PROBING, free_port, production_command, started
+
+CLIENTS = 50
+CROWD = """([url, clients]) => {
+    window.there = 0
+    window.tries = []
+    for (let i = 0; i < clients; i++) {
+        const socket = new ReconnectingWebSocket(url, 4_000) // waits less at most than by itself
+        let open = false
+        socket.addEventListener("open", () => { open = true; there++ })
+        socket.addEventListener("lost", ({ detail }) => {
+            if (open) there--
+            open = false
+            tries.push(performance.now() + detail.delay)
+        })
+    }
+}"""
+
+
+def await_crowd(page: Page, number: int) -> None:
+    """Wait until so many clients are connected."""
+    page.wait_for_function("number => there === number", arg=number, timeout=60_000)
+
+
+@pytest.mark.xdist_group("uvicorn-unittest")
+def test_after_each_of_ten_restarts_all_clients_come_back_and_not_all_at_once(
+    installed: Callable[[str, str], Installed], tmp_path: Path
+) -> None:
+    project, port = installed("uvicorn", "unittest"), free_port()
+    command = production_command(project.project, "uvicorn", port)
+    with answering(200) as pages, chromium() as browser, browser.new_page() as page:
+        # The spread hangs on chance; here always on the same.
+        numbers = random.Random(1)
+        page.add_init_script(
+            f"const numbers = {[numbers.random() for _ in range(10_000)]}; "
+            "Math.random = () => numbers.pop()"
+        )
+        page.goto(pages.url("/"))
+        variables = environment(**PROBING, CSRF_TRUSTED_ORIGINS=pages.url(""))
+        ends = [signal.SIGTERM, signal.SIGKILL] * 5
+        for number, end in enumerate([*ends, None]):
+            with started(
+                command, port, tmp_path / "log", cwd=project.project, env=variables
+            ) as server:
+                if not number:
+                    page.evaluate(CROWD, [f"ws://127.0.0.1:{port}/ws/", CLIENTS])
+                await_crowd(page, CLIENTS)
+                if number:
+                    assert most_within(100, first_second(page)) <= CLIENTS / 4
+                if end:
+                    server.send_signal(end)
+                    server.wait(10)
+                    await_crowd(page, 0)
+
+
+def first_second(page: Page) -> list[float]:
+    """When clients tried again, in ms, in the second after the first of them was lost."""
+    tries: list[float] = sorted(page.evaluate("tries.splice(0)"))
+    return [time for time in tries if time < tries[0] + 1000]
+
+
+def most_within(span: float, times: list[float]) -> int:
+    """The most of these times that lie within any such span."""
+    return max(bisect_right(times, time + span) - i for i, time in enumerate(times))
