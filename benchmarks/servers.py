@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.installing import environment
 from tests.rendering import TEMPLATE, render
@@ -39,7 +40,7 @@ def serving(
     command = [part.replace("config.asgi:application", application) for part in command]
     variables = environment(PYTHONPATH=f"{project}:{TEMPLATE}", **(SETTINGS | variables))
     log = project / f"{port}.log"
-    options = {"cwd": project, "env": variables, "preexec_fn": on_core(0)}
+    options: dict[str, Any] = {"cwd": project, "env": variables, "preexec_fn": on_core(0)}
     with started(command, port, log, **options) as process:
         yield port, process.pid
 

@@ -1,0 +1,50 @@
+"""Makes the pictures of the page that the README shows: `python -m docs.picture`."""
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.browser import chromium
+from tests.installing import environment
+from tests.rendering import render
+from tests.serving import free_port, started
+
+
+def use(page: Page, url: str, message: str) -> None:
+    """Open the page, press "Ping" and say something in the room."""
+    page.goto(url)
+    expect(page.locator("#room-state")).to_have_text("Connected")
+    for _ in range(3):  # the first takes longer
+        page.get_by_role("button", name="Ping").click()
+        expect(page.locator("#answer")).to_have_text(re.compile("^pong!"))
+    page.get_by_label("Message from").fill(message)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("log")).to_contain_text(message)
+
+
+def main() -> None:
+    """Render, start and open a project, and write the pictures beside this file."""
+    with tempfile.TemporaryDirectory() as temporary:
+        project, port = render(Path(temporary)), free_port()
+        command = ["uv", "run", "manage.py", "runserver", str(port)]
+        options: dict[str, Any] = {"cwd": project, "env": environment(), "seconds": 60}
+        with started(command, port, Path(temporary, "log"), **options), chromium() as browser:
+            for scheme in ("light", "dark"):
+                size: Any = {"width": 640, "height": 705}
+                kind: Any = {"color_scheme": scheme, "viewport": size, "device_scale_factor": 2}
+                with browser.new_context(**kind) as context:
+                    page, other = context.new_page(), context.new_page()
+                    url = f"http://localhost:{port}/"
+                    use(page, url, "Hello from this tab.")
+                    use(other, url, "And hello from the other one.")
+                    page.bring_to_front()
+                    page.get_by_label("Message from").blur()
+                    expect(page.get_by_role("log")).to_contain_text("the other one")
+                    page.screenshot(path=Path(__file__).with_name(f"page-{scheme}.png"))
+
+
+if __name__ == "__main__":
+    main()
