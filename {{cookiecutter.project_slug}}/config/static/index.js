@@ -39,11 +39,12 @@ function open(path, element) {
 
 const ping = open("ws/", find("ping-state"))
 let pressed = 0
-find("ping").onclick = () => {
+function sendPing() {
   pressed ||= performance.now()
-  find("answer").textContent = "…"
   ping.send("ping")
 }
+// Once the button is painted, so that the round trip does not count that.
+find("ping").onclick = () => requestAnimationFrame(() => setTimeout(sendPing))
 ping.addEventListener("message", ({ data }) => {
   const took = pressed ? ` after ${(performance.now() - pressed).toFixed(1)} ms` : ""
   find("answer").textContent = data + took
