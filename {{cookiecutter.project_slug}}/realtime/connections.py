@@ -15,7 +15,7 @@ from realtime.obeying import listen
 from realtime.types import Send
 
 logger = logging.getLogger(__name__)
-__all__ = ["close", "count", "full", "health", "register", "shut_down", "too_many"]
+__all__ = ["close", "count", "full", "health", "register", "shut_down", "stops", "too_many"]
 STOPPED = 1012  # "service restart" in IANA's registry of close codes
 attended: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 stopping: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
@@ -27,10 +27,13 @@ def count() -> int:
 
 
 def full() -> bool:
-    """Whether no more are taken: there are settings.MAX_CONNECTIONS, or the process stops."""
+    """Whether there are settings.MAX_CONNECTIONS."""
     limit = settings.MAX_CONNECTIONS
-    if limit is not None and len(opened) >= limit:
-        return True
+    return limit is not None and len(opened) >= limit
+
+
+def stops() -> bool:
+    """Whether no more are taken because the server of this event loop stops."""
     return bool(stopping) and asyncio.get_running_loop() in stopping
 
 

@@ -25,7 +25,7 @@ class WebSocketHandler(Answering):
     in_thread: Any = staticmethod(partial(sync_to_async, thread_sensitive=False, executor=threads))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if connections.full():
+        if connections.full() or connections.stops():
             await refuse(events(scope, connections.too_many()), receive, send)
             return
         connection = connections.register(send)

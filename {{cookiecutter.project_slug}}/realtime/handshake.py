@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
+from realtime.connections import full, too_many
 from realtime.request import WebSocketRequest
 from realtime.types import Receive, Send
 
@@ -48,10 +49,13 @@ def websocket(
 
     @wraps(loop)
     def view(request: HttpRequest, **kwargs: Any) -> Any:
-        if page and not isinstance(request, WebSocketRequest):
-            response = page(request, **kwargs)
-            patch_vary_headers(response, ["Upgrade"])  # no cache may answer a handshake with it
-            return response
+        if not isinstance(request, WebSocketRequest):
+            if page:
+                response = page(request, **kwargs)
+                patch_vary_headers(response, ["Upgrade"])  # no cache may answer a handshake with it
+                return response
+            if full():  # as a browser asks over HTTP why its handshake was refused
+                return too_many()
         if accepts:
             return WebSocketResponse(partial(loop, request, **kwargs))
         return loop(request, **kwargs)

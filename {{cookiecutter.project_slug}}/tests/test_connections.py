@@ -39,6 +39,7 @@ async def test_more_than_the_limit_are_refused_with_503(settings: Settings) -> N
         with pytest.raises(HandshakeRefused) as refused:
             async with WebSocketClient("/ws/"):
                 pass
+        assert (await AsyncClient().get("/ws/")).status_code == 503  # as a browser asks
     assert refused.value.status == 503
     async with WebSocketClient("/ws/") as client:
         assert await answers(client)

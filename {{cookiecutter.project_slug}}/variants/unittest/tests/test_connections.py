@@ -31,6 +31,7 @@ class ConnectionTests(TestCase):
             with self.assertRaises(HandshakeRefused) as refused:
                 async with WebSocketClient("/ws/"):
                     pass
+            self.assertEqual((await AsyncClient().get("/ws/")).status_code, 503)
         self.assertEqual(refused.exception.status, 503)
         async with WebSocketClient("/ws/") as client:
             self.assertTrue(await self.answers(client))
