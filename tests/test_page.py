@@ -105,6 +105,7 @@ def test_a_click_on_ping_shows_pong_and_its_round_trip(
 ) -> None:
     page = connected(context, server)
     for _ in range(2):
+        page.evaluate("document.getElementById('answer').textContent = ''")
         page.get_by_role("button", name="Ping").click()
         expect(page.locator("#answer")).to_have_text(re.compile(r"^pong! after \d+\.\d ms$"))
 
@@ -126,13 +127,27 @@ def test_both_sockets_come_back_after_a_restart_with_what_was_said_meanwhile(
         one, other = connected(context, server), connected(context, server)
     for page in (one, other):
         for state in ("#ping-state", "#room-state"):
-            expect(page.locator(state)).to_have_text(re.compile(r"Trying again in \d\.\d s\.$"))
+            expect(page.locator(state)).to_contain_text("Trying again.")
+    one.get_by_role("button", name="Ping").click()
+    expect(one.locator("#answer")).to_have_text("…")
     one.get_by_label("Message from").fill("meanwhile")
     one.keyboard.press("Enter")
+    expect(one.get_by_role("log")).to_contain_text("Waits for the connection: guest")
     with service.run(port=int(server.address.split(":")[1])):
         for page in (one, other):
             await_connections(page)
-        expect(one.get_by_role("log")).to_contain_text("meanwhile")
+        expect(one.get_by_role("log")).to_contain_text(re.compile(r"connection: (guest .*)\1"))
+        expect(one.locator("#answer")).to_contain_text("pong!")
+
+
+def test_a_full_service_is_said_and_tried_again(service: Service, context: BrowserContext) -> None:
+    with service.run({"MAX_CONNECTIONS": "2"}) as server:
+        first, second = connected(context, server), context.new_page()
+        second.goto(f"http://{server.address}/")
+        words = "The service is full, or does not run yet (503). Trying again."
+        expect(second.locator("#ping-state")).to_have_text(words)
+        first.close()
+        await_connections(second)
 
 
 def test_who_is_not_logged_in_sees_why_does_not_loop_and_comes_back_after_the_login(

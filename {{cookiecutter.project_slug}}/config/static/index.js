@@ -6,7 +6,7 @@ const WORDS = {
   403: "The service does not allow this (403)",
   404: "The service does not know this address (404)",
   426: "A proxy drops the Upgrade header, or does not say how it is reached (426)",
-  503: "The service is full (503)",
+  503: "The service is full, or does not run yet (503)",
   1006: "There is no connection to the service",
   1011: "The service had an error",
   1012: "The service restarts",
@@ -15,55 +15,64 @@ const WORDS = {
 }
 
 const find = id => document.getElementById(id)
+const longest = Number(document.body.dataset.longestWait) || undefined
 
 /** Open a socket whose state the element tells in words. */
 function open(path, element) {
-  const socket = new ReconnectingWebSocket(path, Number(document.body.dataset.longestWait))
+  const socket = new ReconnectingWebSocket(path, longest)
   const say = (state, text) => {
     element.className = state
-    element.textContent = text
+    if (element.textContent !== text) element.textContent = text // once to a screen reader
   }
   const why = ({ code, reason, status }) =>
-    WORDS[status || code] ?? `The connection was closed (${status || code} ${reason})`
+    WORDS[status || code] ??
+    (status ? `The service refused the connection (${status})` : `Closed: ${code} ${reason}`.trim())
   socket.addEventListener("open", () => say("connected", "Connected"))
-  socket.addEventListener("lost", ({ detail }) => {
-    const words = navigator.onLine ? why(detail) : "This device is offline"
-    say("", `${words}. Trying again in ${(detail.delay / 1000).toFixed(1)} s.`)
-  })
+  socket.addEventListener("lost", ({ detail }) =>
+    say("", navigator.onLine ? `${why(detail)}. Trying again.` : "This device is offline."))
   socket.addEventListener("end", ({ detail }) => {
     say("ended", `${why(detail)}.`)
-    find("login").hidden &&= ![302, 401, 4401].includes(detail.status || detail.code)
+    if ([302, 401, 4401].includes(detail.status || detail.code)) find("login").hidden = false
   })
   return socket
 }
 
 const ping = open("ws/", find("ping-state"))
-let pressed = 0
-function sendPing() {
-  pressed ||= performance.now()
-  ping.send("ping")
+const answer = find("answer")
+let sent = [] // when, of those without an answer
+find("ping").onclick = () => {
+  answer.textContent = "…"
+  // Once that is painted, so that the round trip does not count it.
+  requestAnimationFrame(() => setTimeout(() => {
+    sent.push(performance.now())
+    ping.send("ping")
+  }))
 }
-// Once the button is painted, so that the round trip does not count that.
-find("ping").onclick = () => requestAnimationFrame(() => setTimeout(sendPing))
 ping.addEventListener("message", ({ data }) => {
-  const took = pressed ? ` after ${(performance.now() - pressed).toFixed(1)} ms` : ""
-  find("answer").textContent = data + took
-  pressed = 0
+  const took = performance.now() - sent.shift()
+  answer.textContent = took ? `${data} after ${took.toFixed(1)} ms` : data
 })
-ping.addEventListener("drop", () => (find("answer").textContent = "not sent"))
+for (const name of ["lost", "end", "drop"])
+  ping.addEventListener(name, () => {
+    if (sent.length) answer.textContent = "no answer"
+    sent = []
+  })
 
 const room = open("ws/rooms/lobby/", find("room-state"))
 const me = `guest ${100 + Math.floor(Math.random() * 900)}`
 find("me").textContent = me
 function show(text) {
   const log = find("messages")
+  const follows = log.scrollTop + log.clientHeight > log.scrollHeight - 20
   log.append(Object.assign(document.createElement("p"), { textContent: text }))
   if (log.childElementCount > 200) log.firstElementChild.remove()
-  log.scrollTop = log.scrollHeight
+  if (follows) log.scrollTop = log.scrollHeight
 }
 find("say").onsubmit = event => {
   event.preventDefault()
-  room.send(`${me}: ${find("text").value}`)
+  const text = `${me}: ${find("text").value}`
+  if (!find("room-state").className) show(`Waits for the connection: ${text}`)
+  room.send(text)
   event.target.reset()
 }
 room.addEventListener("message", ({ data }) => show(data))

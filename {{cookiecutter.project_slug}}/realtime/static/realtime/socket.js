@@ -7,10 +7,9 @@
  *
  * Its events: `open`, each time it connects; `message`, with text or an ArrayBuffer as `data`;
  * `drop`, with a message as `detail` that is not going to be sent; `lost`, after which it tries
- * again in `delay` ms, and `end`, after which it does not, each with a Loss as `detail`: code and
- * reason of the close (RFC 6455, section 7.4; 1006 if there was none), and the HTTP status if the
- * handshake failed: 302 for any redirect, 0 if nothing answered; to a page of another origin the
- * browser does not tell it, and 403 stands for any.
+ * again in `delay` ms, and `end`, after which it does not, with a Loss as `detail`: code and reason
+ * of the close (RFC 6455, section 7.4; 1006 without one), and the HTTP status if the handshake
+ * failed: 302 any redirect, 404 also a page, 403 also any to another origin's page, 0 no answer.
  * @typedef {{code: number, reason: string, status: number, delay?: number}} Loss
  * @typedef {string | ArrayBuffer | ArrayBufferView | Blob} Data
  */
@@ -33,8 +32,8 @@ export class ReconnectingWebSocket extends EventTarget {
   /** @param {string | URL} url @param {number} longest that it waits before any try, in ms */
   constructor(url, longest = 30_000) {
     super()
-    this.url = new URL(url, globalThis.location?.href)
-    this.url.protocol = this.url.protocol.replace("http", "ws")
+    const { href } = new URL(url, globalThis.location?.href)
+    this.url = href.replace(/^http/, "ws").replace(/#.*/, "")
     this.longest = longest
     this.#connect()
   }
@@ -67,9 +66,10 @@ export class ReconnectingWebSocket extends EventTarget {
         }, ANSWER)
       }, IDLE)
     }
+    this.#timer = setTimeout(() => socket.close(), ANSWER)
     socket.binaryType = "arraybuffer"
     socket.onopen = () => {
-      opened = Date.now()
+      opened = performance.now()
       this.#accepted = true
       listen()
       for (const data of this.#queue.splice(0)) socket.send(data)
@@ -89,7 +89,7 @@ export class ReconnectingWebSocket extends EventTarget {
     const status = opened || this.#ended ? 0 : await this.#status()
     if (this.#ended) return
     if (FINAL.includes(status || code) || code >= 4000) return this.#end({ code, reason, status })
-    if (opened && Date.now() - opened >= LASTED) this.#tries = 0
+    if (opened && performance.now() - opened >= LASTED) this.#tries = 0
     const delay = Math.random() * Math.min(FIRST * 2 ** this.#tries++, this.longest)
     const wait = (ms = delay) => void (this.#timer = setTimeout(retry, ms))
     const retry = () => (globalThis.navigator?.onLine === false ? wait(FIRST) : this.#connect())
@@ -99,15 +99,15 @@ export class ReconnectingWebSocket extends EventTarget {
 
   /** The HTTP status of the same URL, as the browser hides that of a handshake. */
   async #status() {
-    const url = this.url.href.replace("ws", "http")
+    const url = this.url.replace("ws", "http")
     const foreign = globalThis.location && !url.startsWith(`${location.origin}/`)
     const abort = new AbortController()
     this.#timer = setTimeout(() => abort.abort(), ANSWER)
-    const { type, status } = await fetch(url, {
+    const { type, ok, status } = await fetch(url, {
       mode: foreign ? "no-cors" : "cors", redirect: foreign ? "follow" : "manual",
       cache: "no-store", signal: abort.signal,
     }).catch(() => Response.error())
-    if (type === "opaque" && !this.#accepted) return 403
+    if (!this.#accepted && (ok || type === "opaque")) return ok ? 404 : 403
     return type === "opaqueredirect" ? 302 : status
   }
 
