@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ HANDSHAKE = {
     "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
 }
 PROBE = Path(__file__).parent / "probe"
+PORTS = count(20_000 + os.getpid() * 499 % 10_000)  # below those that the kernel gives to clients
 PROBING = {"PYTHONPATH": f"{PROBE}:.", "DJANGO_SETTINGS_MODULE": "probe_settings"}
 
 
@@ -55,10 +57,14 @@ class Running:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on.
+
+    Each test process counts from another one: the kernel gave two of them the same at once.
+    """
+    for port in PORTS:
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise RuntimeError("no port is free")
 
 
 def production_command(project: Path, asgi_server: str, port: int) -> list[str]:
