@@ -1,9 +1,11 @@
-"""Rendered projects for the tests that run one."""
+"""Rendered projects and a browser, for the tests that use one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.browser import chromium
 from tests.installing import ENDS, Installed, interpreter
 from tests.rendering import render
 
@@ -24,3 +26,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], 
         return projects[key]
 
     return get
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium, which ends with the file's tests: no other event loop can run meanwhile."""
+    with chromium() as browser:
+        yield browser

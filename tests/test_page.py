@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser import answering, chromium
+from tests.browser import answering
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.serving import PROBING, Running, log_in, runserver
@@ -55,12 +55,6 @@ def service(
 def server(service: Service) -> Iterator[Running]:
     with service.run() as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-from tests.browser import answering, chromium
+from tests.browser import answering
 from tests.installing import Installed, environment
 from tests.serving import PROBING, free_port, production_command, started
 
@@ -37,11 +37,11 @@ def await_crowd(page: Page, number: int) -> None:
 
 @pytest.mark.xdist_group("uvicorn-unittest")
 def test_after_each_of_ten_restarts_all_clients_come_back_and_not_all_at_once(
-    installed: Callable[[str, str], Installed], tmp_path: Path
+    installed: Callable[[str, str], Installed], browser: Browser, tmp_path: Path
 ) -> None:
     project, port = installed("uvicorn", "unittest"), free_port()
     command = production_command(project.project, "uvicorn", port)
-    with answering(200) as pages, chromium() as browser, browser.new_page() as page:
+    with answering(200) as pages, browser.new_page() as page:
         # The spread hangs on chance; here always on the same.
         numbers = random.Random(1)
         page.add_init_script(

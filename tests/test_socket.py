@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
 
-from tests.browser import MODULE, TEXTS, Answering, answering, chromium
+from tests.browser import MODULE, TEXTS, Answering, answering
 from tests.installing import missing
 
 ORIGIN = "http://localhost:8000"
@@ -67,12 +67,6 @@ class Service:
     def pass_time(self, seconds: float) -> None:
         """Let the page's clock run."""
         self.page.clock.run_for(int(seconds * 1000))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
