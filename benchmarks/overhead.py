@@ -10,26 +10,15 @@ ratio of the two in each round. Linux only.
 
 import itertools
 import statistics
-import subprocess
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 
-from benchmarks.servers import installed, on_core, processor_time, serving
-from tests.rendering import TEMPLATE
+from benchmarks.servers import installed, serving
+from benchmarks.servers import load as put
 
 # Clients and seconds; the handshakes of the 64 are to be a small part of what they do.
 LOADS = {"messages": ("64", "4"), "connections": ("32", "1")}
 APPLICATIONS = {"bare": "benchmarks.bare:application", "service": "config.asgi:application"}
-
-
-def rate(project: Path, port: int, session: int, load: str) -> float:
-    """Put a load on the port; return what was done per second of processor time."""
-    client = f"{project}/.venv/bin/python {TEMPLATE}/benchmarks/client.py 127.0.0.1 {port} {load}"
-    command = [*client.split(), *LOADS[load]]
-    before = processor_time(session)
-    done = int(subprocess.check_output(command, timeout=60, preexec_fn=on_core(1)))
-    return done / (processor_time(session) - before)
 
 
 def main(server: str = "uvicorn", rounds: str = "8") -> None:
@@ -41,7 +30,8 @@ def main(server: str = "uvicorn", rounds: str = "8") -> None:
             for name, application in APPLICATIONS.items()
         }
         for load, name in itertools.product(list(LOADS) * int(rounds), APPLICATIONS):
-            rates[load][name].append(rate(project, *running[name], load))
+            done = put(project, *running[name], load, *LOADS[load])
+            rates[load][name].append(done["rate"])
     print(f"| {server}, per second | bare | service | ratio | quartiles |")
     print("|---|---|---|---|---|")
     for load, measured in rates.items():

@@ -1,6 +1,7 @@
 """Rendered services and bare applications, started on one core for a measurement. Linux only."""
 
 import functools
+import json
 import os
 import subprocess
 import tempfile
@@ -17,11 +18,12 @@ SETTINGS = {"DEBUG": "false", "SECRET_KEY": "for this measurement", "ALLOWED_HOS
 
 
 @contextmanager
-def installed(server: str) -> Iterator[Path]:
-    """A project for this server, with its environment, until the block ends."""
+def installed(server: str, *more: str) -> Iterator[Path]:
+    """A project for this server, with its environment and more packages, until the block ends."""
     with tempfile.TemporaryDirectory() as folder:
         project = render(Path(folder), asgi_server=server)
-        subprocess.run(["uv", "sync", "--quiet"], cwd=project, env=environment(), check=True)
+        for command in (["sync"], ["pip", "install", *more] if more else ["sync"]):
+            subprocess.run(["uv", *command, "--quiet"], cwd=project, env=environment(), check=True)
         yield project
 
 
@@ -38,11 +40,26 @@ def serving(
     port = free_port()
     command = production_command(project, server, port)
     command = [part.replace("config.asgi:application", application) for part in command]
+    if application != "config.asgi:application" and "--lifespan" in command:
+        command[command.index("--lifespan") + 1] = "auto"  # not every other knows it
     variables = environment(PYTHONPATH=f"{project}:{TEMPLATE}", **(SETTINGS | variables))
     log = project / f"{port}.log"
     options: dict[str, Any] = {"cwd": project, "env": variables, "preexec_fn": on_core(0)}
     with started(command, port, log, **options) as process:
         yield port, process.pid
+
+
+def load(project: Path, port: int, session: int, what: str, *details: str) -> dict[str, float]:
+    """Put a load of `client.py` on the port from the other core; return what it prints.
+
+    And `rate`, what was done per second of processor time of the server.
+    """
+    client = f"{project}/.venv/bin/python {TEMPLATE}/benchmarks/client.py 127.0.0.1 {port} {what}"
+    command = [*client.split(), *details]
+    before = processor_time(session)
+    printed = subprocess.check_output(command, timeout=60, preexec_fn=on_core(1))
+    result: dict[str, float] = json.loads(printed)
+    return result | {"rate": result["done"] / (processor_time(session) - before)}
 
 
 def processor_time(session: int) -> float:

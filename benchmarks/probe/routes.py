@@ -5,6 +5,8 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from config.urls import urlpatterns as service
+from config.websocket import ping_pong
+from django.contrib.auth.decorators import login_required
 from django.db import connection
 from django.urls import path
 from realtime.broadcast import publish, subscribe
@@ -63,6 +65,7 @@ def sleep() -> None:
 
 urlpatterns = [
     *service,
+    path("private/", login_required(ping_pong)),
     path("member/", member),
     path("control/", control),
     path("query/", query),
