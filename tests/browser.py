@@ -1,13 +1,13 @@
 """Debian's Chromium, and a page beside the rendered one that uses its client."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.installing import missing
 from tests.rendering import TEMPLATE
@@ -40,6 +40,15 @@ def chromium() -> Iterator[Browser]:
         # Without its sandbox, which a container's root cannot have.
         with playwright.chromium.launch(executable_path=program, args=["--no-sandbox"]) as browser:
             yield browser
+
+
+def until(page: Page, awaited: str, happened: Callable[[], bool]) -> None:
+    """Wait for it, and let Playwright handle what comes from the page meanwhile."""
+    for _ in range(1000):
+        if happened():
+            return
+        page.wait_for_timeout(5)
+    raise TimeoutError(f"{awaited}: not within 5 s")
 
 
 class Answering(ThreadingHTTPServer):

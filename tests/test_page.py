@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
 
-from tests.browser import answering
+from tests.browser import answering, until
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.serving import PROBING, Running, log_in, runserver
@@ -123,15 +123,42 @@ def test_both_sockets_come_back_after_a_restart_with_what_was_said_meanwhile(
         for state in ("#ping-state", "#room-state"):
             expect(page.locator(state)).to_contain_text("Trying again.")
     one.get_by_role("button", name="Ping").click()
-    expect(one.locator("#answer")).to_have_text("…")
     one.get_by_label("Message from").fill("meanwhile")
     one.keyboard.press("Enter")
     expect(one.get_by_role("log")).to_contain_text("Waits for the connection: guest")
+    for _ in range(2):  # at the second, the first has failed
+        one.wait_for_event("websocket", lambda socket: socket.url.endswith("/ws/"))
+    expect(one.locator("#answer")).to_have_text("…")
     with service.run(port=int(server.address.split(":")[1])):
         for page in (one, other):
             await_connections(page)
-        expect(one.get_by_role("log")).to_contain_text(re.compile(r"connection: (guest .*)\1"))
-        expect(one.locator("#answer")).to_contain_text("pong!")
+        expect(one.get_by_role("log")).to_have_text(re.compile(r"^\s*guest \d+: meanwhile\s*$"))
+        expect(one.locator("#answer")).to_contain_text(re.compile(r"^pong! after \d+\.\d ms$"))
+
+
+def test_a_ping_that_was_under_way_has_no_answer_and_an_end_says_what_to_do(
+    server: Running, context: BrowserContext
+) -> None:
+    page, got = context.new_page(), list[str | bytes]()
+    connections: list[WebSocketRoute] = []
+
+    def connected(connection: WebSocketRoute) -> None:
+        connections.append(connection)
+        connection.on_message(lambda message: got.append(message))  # and no answer
+
+    page.route_web_socket(server.url("/ws/"), connected)
+    page.goto(f"http://{server.address}/")
+    expect(page.locator("#ping-state")).to_have_text("Connected")
+    page.get_by_role("button", name="Ping").click()
+    until(page, "the ping", lambda: got == ["ping"])
+    connections[0].close(code=1012)
+    expect(page.locator("#answer")).to_have_text("no answer")
+    expect(page.locator("#ping-state")).to_have_text("Connected")
+    connections[1].close(code=1008, reason="enough")
+    words = "Closed: 1008 enough. Reload the page to try again."
+    expect(page.locator("#ping-state")).to_have_text(words)
+    page.get_by_role("button", name="Ping").click()
+    expect(page.locator("#answer")).to_have_text("not sent")
 
 
 def test_a_full_service_is_said_and_tried_again(service: Service, context: BrowserContext) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
 
-from tests.browser import MODULE, TEXTS, Answering, answering
+from tests.browser import MODULE, TEXTS, Answering, answering, until
 from tests.installing import missing
 
 ORIGIN = "http://localhost:8000"
@@ -57,12 +57,8 @@ class Service:
         self.until(f"{messages}, not {self.got}", lambda: self.got == [*messages])
 
     def until(self, awaited: str, happened: Callable[[], bool]) -> None:
-        """Wait, and let Playwright handle what comes from the browser."""
-        for _ in range(1000):
-            if happened():
-                return
-            self.page.wait_for_timeout(5)
-        raise TimeoutError(f"{awaited}: not within 5 s")
+        """Wait until the page has done it."""
+        until(self.page, awaited, happened)
 
     def pass_time(self, seconds: float) -> None:
         """Let the page's clock run."""
@@ -279,6 +275,19 @@ def test_a_handshake_without_an_answer_is_given_up(browser: Browser) -> None:
         service.until("a question over HTTP", lambda: len(service.requests) == 4)
         service.pass_time(10)
         service.await_events("lost")
+
+
+def test_a_connection_that_the_page_s_policy_blocks_is_said(context: BrowserContext) -> None:
+    service = Service(context.new_page(), played=False)
+    service.open(ORIGIN)
+    service.page.evaluate(
+        """() => document.head.append(Object.assign(document.createElement("meta"), {
+            httpEquiv: "Content-Security-Policy", content: "connect-src 'none'"
+        }))"""
+    )
+    service.start()
+    (loss,) = service.await_events("lost")
+    assert (loss["code"], loss["status"]) == (1006, 0)
 
 
 def test_it_does_not_try_while_the_browser_is_offline(

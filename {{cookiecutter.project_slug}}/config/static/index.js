@@ -31,8 +31,9 @@ function open(path, element) {
   socket.addEventListener("lost", ({ detail }) =>
     say("", navigator.onLine ? `${why(detail)}. Trying again.` : "This device is offline."))
   socket.addEventListener("end", ({ detail }) => {
-    say("ended", `${why(detail)}.`)
-    if ([302, 401, 4401].includes(detail.status || detail.code)) find("login").hidden = false
+    const login = [302, 401, 4401].includes(detail.status || detail.code)
+    say("ended", `${why(detail)}.${login ? "" : " Reload the page to try again."}`)
+    if (login) find("login").hidden = false
   })
   return socket
 }
@@ -40,6 +41,7 @@ function open(path, element) {
 const ping = open("ws/", find("ping-state"))
 const answer = find("answer")
 let sent = [] // when, of those without an answer
+let connected = false // if not, what is sent waits for the connection
 find("ping").onclick = () => {
   answer.textContent = "…"
   // Once that is painted, so that the round trip does not count it.
@@ -52,28 +54,42 @@ ping.addEventListener("message", ({ data }) => {
   const took = performance.now() - sent.shift()
   answer.textContent = took ? `${data} after ${took.toFixed(1)} ms` : data
 })
-for (const name of ["lost", "end", "drop"])
-  ping.addEventListener(name, () => {
-    if (sent.length) answer.textContent = "no answer"
-    sent = []
-  })
+const unanswered = () => {
+  if (sent.length) answer.textContent = "no answer"
+  sent = []
+}
+ping.addEventListener("open", () => (connected = true))
+ping.addEventListener("lost", () => {
+  if (connected) unanswered()
+  connected = false
+})
+ping.addEventListener("drop", () => {
+  answer.textContent = "not sent"
+  sent.pop()
+})
+ping.addEventListener("end", unanswered)
 
 const room = open("ws/rooms/lobby/", find("room-state"))
 const me = `guest ${100 + Math.floor(Math.random() * 900)}`
 find("me").textContent = me
-function show(text) {
+function show(text, className = "") {
   const log = find("messages")
   const follows = log.scrollTop + log.clientHeight > log.scrollHeight - 20
-  log.append(Object.assign(document.createElement("p"), { textContent: text }))
+  log.append(Object.assign(document.createElement("p"), { textContent: text, className }))
   if (log.childElementCount > 200) log.firstElementChild.remove()
   if (follows) log.scrollTop = log.scrollHeight
 }
+const waiting = () => [...find("messages").querySelectorAll(".waiting")]
 find("say").onsubmit = event => {
   event.preventDefault()
   const text = `${me}: ${find("text").value}`
-  if (!find("room-state").className) show(`Waits for the connection: ${text}`)
+  if (!find("room-state").className) show(`Waits for the connection: ${text}`, "waiting")
   room.send(text)
   event.target.reset()
 }
+room.addEventListener("open", () => waiting().forEach(line => line.remove())) // all are sent now
 room.addEventListener("message", ({ data }) => show(data))
-room.addEventListener("drop", ({ detail }) => show(`Not sent: ${detail}`))
+room.addEventListener("drop", ({ detail }) => {
+  waiting().find(line => line.textContent.endsWith(detail))?.remove()
+  show(`Not sent: ${detail}`)
+})

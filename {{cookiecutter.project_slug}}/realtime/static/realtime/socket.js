@@ -26,14 +26,12 @@ export class ReconnectingWebSocket extends EventTarget {
   /** @type {Data[]} */ #queue = []
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer
   #tries = 0 // since a connection lasted
-  #accepted = false // at least once
-  #ended = false
+  #accepted = false; #ended = false // at least once; for good
 
   /** @param {string | URL} url @param {number} longest that it waits before any try, in ms */
   constructor(url, longest = 30_000) {
     super()
-    const { href } = new URL(url, globalThis.location?.href)
-    this.url = href.replace(/^http/, "ws").replace(/#.*/, "")
+    this.url = new URL(url, globalThis.location?.href).href.split("#")[0].replace(/^http/, "ws")
     this.longest = longest
     this.#connect()
   }
@@ -54,19 +52,20 @@ export class ReconnectingWebSocket extends EventTarget {
   #connect() {
     const socket = (this.#socket = new WebSocket(this.url))
     let opened = 0, pinged = false // when; whether the next "pong!" answers the ping of listen()
+    const lost = (/** @type {{code?: number, reason?: string}} */ { code = 1006, reason = "" }) => {
+      socket.onmessage = socket.onerror = socket.onclose = null
+      socket.close()
+      this.#lost({ code, reason }, opened)
+    }
     const listen = () => {
       clearTimeout(this.#timer)
       this.#timer = setTimeout(() => {
         pinged = true
         socket.send("ping")
-        this.#timer = setTimeout(() => {
-          socket.onmessage = socket.onclose = null
-          socket.close()
-          this.#lost({ code: 1006, reason: "no answer" }, opened)
-        }, ANSWER)
+        this.#timer = setTimeout(() => lost({ reason: "no answer" }), ANSWER)
       }, IDLE)
     }
-    this.#timer = setTimeout(() => socket.close(), ANSWER)
+    this.#timer = setTimeout(() => lost({}), ANSWER)
     socket.binaryType = "arraybuffer"
     socket.onopen = () => {
       opened = performance.now()
@@ -80,7 +79,8 @@ export class ReconnectingWebSocket extends EventTarget {
       if (data === "pong!" && pinged) pinged = false
       else this.dispatchEvent(new MessageEvent("message", { data }))
     }
-    socket.onclose = event => this.#lost(event, opened)
+    socket.onerror = () => lost({}) // a blocked one has no close
+    socket.onclose = lost
   }
 
   /** @param {{code: number, reason: string}} close @param {number} opened when, 0 for never */
