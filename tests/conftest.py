@@ -1,5 +1,6 @@
 """Rendered projects and a browser, for the tests that use one."""
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -33,3 +34,8 @@ def browser() -> Iterator[Browser]:
     """A Chromium, which ends with the file's tests: no other event loop can run meanwhile."""
     with chromium() as browser:
         yield browser
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: half of the time the tests wait."""
+    return (os.cpu_count() or 1) + 1
