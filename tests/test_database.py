@@ -51,3 +51,12 @@ def test_clients_wait_their_turn_for_a_small_pool_and_leave_no_thread(server: Ru
     asyncio.run(scene())
     assert calm_state(server) == before
     assert before["database threads"] == 0
+
+
+def test_a_command_that_used_the_pool_ends_without_a_word(
+    server: Running, installed: Callable[[str, str], Installed]
+) -> None:
+    settings = {"DATABASE_URL": f"{postgres()}?pool=2", "DEBUG": "true"}
+    ask = "from django.db import connection; connection.cursor().execute('SELECT 1')"
+    project = installed(server.name, "pytest")
+    assert project.run("manage.py", "shell", "--no-imports", "-c", ask, **settings) == ""

@@ -1,6 +1,7 @@
 """Database work that does not queue behind the one thread which all loops share."""
 
 import asyncio
+import atexit
 
 from asgiref.sync import ThreadSensitiveContext
 from django.db import connections
@@ -34,3 +35,11 @@ class database_thread:
         self.thread.held = False
         await asyncio.shield(asyncio.wrap_future(closed))
         free.append(self.thread)
+
+
+@atexit.register
+def close_pools() -> None:
+    """Stop the threads of the pools; at the end of the process psycopg would wait 5 s for each."""
+    for connection in connections.all():
+        if hasattr(connection, "close_pool"):
+            connection.close_pool()
