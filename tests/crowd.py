@@ -8,7 +8,7 @@ import struct
 import termios
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -68,17 +68,24 @@ def read_to_the_end(client: socket.socket) -> bytes:
     return last
 
 
-def memory(server: Running) -> int:
-    """The bytes that the greatest process of the server has had at most, by proc(5)."""
-    most = 0
+def processes(server: Running) -> Iterator[Path]:
+    """The processes of the server, as folders of proc(5)."""
     for path in Path("/proc").glob("[0-9]*"):
-        try:
+        with suppress(ProcessLookupError):  # it has ended
             if os.getpgid(int(path.name)) == server.process.pid:
-                status = (path / "status").read_text()
-                most = max(most, int(status.split("VmHWM:")[1].split()[0]) * 1024)
-        except (ProcessLookupError, FileNotFoundError):
-            continue  # it has ended
-    return most
+                yield path
+
+
+def memory(server: Running) -> int:
+    """The bytes that the greatest process of the server has had at most."""
+    statuses = [(path / "status").read_text() for path in processes(server)]
+    return max(int(status.split("VmHWM:")[1].split()[0]) * 1024 for status in statuses)
+
+
+def holds(server: Running, file: Path) -> bool:
+    """Whether a process of the server has the file open."""
+    found = [os.readlink(link) for path in processes(server) for link in (path / "fd").iterdir()]
+    return str(file) in found
 
 
 def calm_state(server: Running) -> Any:

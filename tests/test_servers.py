@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from tests.crowd import holds
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.serving import Running, handshake, log_in, serving, wait_for
@@ -156,6 +157,17 @@ def test_a_client_that_leaves_while_it_is_sent_to_is_no_error(server: Running) -
                 client.recv(timeout=5)
     wait_for("the ends", lambda: server.log.read_text().count("left /flood/") == 5)
     assert "Exception in the loop: /flood/" not in server.log.read_text()
+
+
+def test_an_open_connection_keeps_no_database_open(server: Running) -> None:
+    cookie = {"Cookie": f"sessionid={server.session}"}
+    with connect(server.url("/private/"), additional_headers=cookie) as client:
+        assert str(client.recv(timeout=5)).startswith("ada")
+    with connect(server.url("/ws/"), additional_headers=cookie) as client:
+        file = server.log.with_name("db.sqlite3")
+        wait_for("a closed database", lambda: not holds(server, file), 5)
+        client.send("ping")
+        assert client.recv(timeout=5) == "pong!"
 
 
 def test_loops_recover_from_a_lost_database_connection(server: Running) -> None:

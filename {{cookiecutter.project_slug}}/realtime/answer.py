@@ -24,6 +24,7 @@ class Answering(ASGIHandler):
 
     def __init__(self) -> None:
         self.load_middleware()  # the synchronous chain, where ASGIHandler loads the other
+        self.csrf: Any = CsrfViewMiddleware(self._get_response)
 
     def answer(self, scope: Scope) -> tuple[Any, Any, Headers, list[Event]]:
         """Handle the request in one thread, from request_started to request_finished.
@@ -46,9 +47,8 @@ class Answering(ASGIHandler):
         """Check Host and Origin, then call the view: all of it inside the middleware."""
         request.get_host()  # raises DisallowedHost
         if (origin := request.META.get("HTTP_ORIGIN")) is not None:
-            csrf: Any = CsrfViewMiddleware(self._get_response)
-            if not csrf._origin_verified(request):
-                return csrf._reject(request, REASON_BAD_ORIGIN % origin)
+            if not self.csrf._origin_verified(request):
+                return self.csrf._reject(request, REASON_BAD_ORIGIN % origin)
         response = super()._get_response(request)  # type: ignore[misc]
         if isinstance(response, WebSocketResponse):
             response.status_code = 101

@@ -1,7 +1,6 @@
 """The handler behind asgi.py: Django answers the handshake, then the loop has the connection."""
 
 import asyncio
-from functools import partial
 from typing import Any
 
 from asgiref.sync import SyncToAsync, sync_to_async
@@ -16,13 +15,13 @@ from realtime.refusal import events, refuse
 from realtime.threads import Threads
 from realtime.types import Receive, Scope, Send
 
-threads = Threads("handshake", size=32)
+threads: Any = Threads("handshake", size=32)  # asgiref asks for a ThreadPoolExecutor
 
 
 class WebSocketHandler(Answering):
     """Holds each connection from its handshake to its end, in the task that the server made."""
 
-    in_thread: Any = staticmethod(partial(sync_to_async, thread_sensitive=False, executor=threads))
+    in_thread: Any = sync_to_async(Answering.answer, thread_sensitive=False, executor=threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if connections.full() or connections.stops():
@@ -30,7 +29,7 @@ class WebSocketHandler(Answering):
             return
         connection = connections.register(send)
         try:
-            request, loop, headers, refusal = await self.in_thread(self.answer)(scope)
+            request, loop, headers, refusal = await self.in_thread(scope)
             if refusal:
                 await refuse(refusal, receive, send)
                 return

@@ -12,11 +12,12 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 
 from realtime import database
+from realtime.answer import Answering
 from realtime.handler import WebSocketHandler
 
 databases: Any = connections
 per_thread = databases._connections
-in_threads = WebSocketHandler.in_thread
+in_threads = vars(WebSocketHandler)["in_thread"]
 borrowers = 0
 
 
@@ -31,7 +32,7 @@ def share_connections() -> None:
             # They are the test's: no request may close them as its own.
             vars(connection)["close_if_unusable_or_obsolete"] = lambda: None
         databases._connections = SimpleNamespace(**shared)
-        WebSocketHandler.in_thread = staticmethod(sync_to_async)  # the one that the test's ORM uses
+        WebSocketHandler.in_thread = sync_to_async(Answering.answer)  # where the test's ORM runs
         database.shared = True
 
 
@@ -44,5 +45,5 @@ def unshare_connections() -> None:
             connection.dec_thread_sharing()
             vars(connection).pop("close_if_unusable_or_obsolete", None)
         databases._connections = per_thread
-        WebSocketHandler.in_thread = staticmethod(in_threads)
+        WebSocketHandler.in_thread = in_threads
         database.shared = False

@@ -1,67 +1,80 @@
-"""Threads that end when they are idle."""
+"""Threads that end when they are idle, and their database connections with them."""
 
+import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any
 
+from django.db import connections
+
 
 class Threads(Executor):
-    """As many threads as are needed, up to `size`; each ends after `keep` seconds of idleness.
-
-    A thread for each handshake would cost more than the middleware, and ThreadPoolExecutor never
-    ends one.
+    """As few threads as do the work, up to `size`; each ends after `keep` seconds of idleness. One
+    takes call after call, as to wake another for each costs more than a handshake; a call that
+    waits, as for the database, has others join.
     """
 
     def __init__(self, name: str, size: int, keep: float = 2) -> None:
         self.name, self.size, self.keep = name, size, keep
-        self.held = False  # while it is set, no thread ends
-        self.calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self.calls: deque[tuple[Future[Any], Callable[..., Any], Any, Any]] = deque()
+        self.bell: SimpleQueue[None] = SimpleQueue()
         self.lock = Lock()
-        self.count = self.waiting = 0  # threads, and those of them that wait for a call
-        self.pending = 0  # calls that wait for a thread
+        self.count = self.busy = 0  # threads, and those of them that look for calls
+        self.rung = self.held = False  # whether one more is about to; whether idle ones stay
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Call the function in a thread; the future has what it returns or raises."""
         future: Future[Any] = Future()
         with self.lock:
-            self.pending += 1
-            if more := self.pending > self.waiting and self.count < self.size:
-                self.count += 1
-                self.waiting += 1
-        self.calls.put((future, partial(function, *args, **kwargs)))
-        if more:
+            self._ring()
+            self.calls.append((future, function, args, kwargs))
+        return future
+
+    def _ring(self) -> None:
+        if self.rung or self.busy == self.size:
+            return
+        if self.count == self.busy:
             try:
                 Thread(target=self._run, name=self.name, daemon=True).start()
             except RuntimeError:  # the system has no more; the call waits for another thread
-                with self.lock:
-                    self.count -= 1
-                    self.waiting -= 1
-                if not self.count:
-                    raise
-        return future
+                if self.count:
+                    return
+                raise
+            self.count += 1
+        self.rung = True
+        self.bell.put(None)
 
     def _run(self) -> None:
         while True:
             try:
-                future, function = self.calls.get(timeout=self.keep)
+                self.bell.get(timeout=self.keep)
             except Empty:
                 with self.lock:
-                    if self.pending < self.waiting and not self.held:  # enough others wait
-                        self.waiting -= 1
-                        self.count -= 1
-                        return
-                continue
+                    if self.rung or self.held:
+                        continue
+                    self.count -= 1
+                return connections.close_all()
+            if self.busy:
+                time.sleep(0.001)  # in which those that run may do it
+            self._work()
+
+    def _work(self) -> None:
+        with self.lock:
+            self.rung, self.busy = False, self.busy + 1
+        while True:
             with self.lock:
-                self.pending -= 1
-                self.waiting -= 1
+                if not self.calls:
+                    self.busy -= 1
+                    return
+                future, function, args, kwargs = self.calls.popleft()
+                if self.calls:
+                    self._ring()
             if future.set_running_or_notify_cancel():
                 try:
-                    future.set_result(function())
+                    future.set_result(function(*args, **kwargs))
                 except BaseException as error:
                     future.set_exception(error)
-            del future, function  # they would live until the next call
-            with self.lock:
-                self.waiting += 1
+            del future, function, args, kwargs  # they would live until the next call
