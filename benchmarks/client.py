@@ -1,10 +1,12 @@
-"""A load of WebSocket clients in one process; frames are written by hand, to leave it head-room.
+"""A load of WebSocket clients in one process, with picows, which leaves it head-room.
 
-    python client.py HOST PORT messages|connections CLIENTS SECONDS [PATH [COOKIE]]
+    python -m benchmarks.client URL COOKIE messages|connections CLIENTS SECONDS
+    python -m benchmarks.client URL "" hold CLIENTS
 
-Prints as JSON what was `done`: messages answered, with one outstanding for each client, or
-connections opened, pinged and closed; of their times in ms the median, `p50`, and `p99`; and the
-share of the time in which this process was `busy`, whose rest is its head-room.
+Prints a line of JSON for what was `done`: messages answered, with one outstanding for each client,
+or connections opened, pinged and closed; of their times in ms the median, `p50`, and `p99`; and the
+share of a core that this process was `busy`, whose rest is its head-room. `hold` opens connections,
+pings each once, prints, and ends with its standard input.
 """
 
 import asyncio
@@ -12,97 +14,100 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Coroutine
 from typing import Any
 
-KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="  # RFC 6455, section 1.3, only asks that it be 16 bytes
-PING = b"\x81\x84\0\0\0\0ping"  # masked with zeros
-PONG = b"\x81\x05pong!"
-CLOSE = b"\x88\x82\0\0\0\0\x03\xe8"
+from picows import WSListener, WSMsgType, ws_connect  # type: ignore[import-not-found]
 
 
-class Client(asyncio.Protocol):
-    """One connection: opened, then pinged once or until the deadline, then closed."""
+class Asking(WSListener):  # type: ignore[misc]
+    """Sends "ping" until the deadline, or once; `times` has the seconds that each answer took."""
 
-    def __init__(self, handshake: bytes, deadline: float, stay: bool, times: list[float]) -> None:
-        self.handshake, self.deadline, self.stay = handshake, deadline, stay
-        self.times = times  # seconds that each answer took
-        self.began = time.perf_counter()
-        self.open = False
-        self.received = b""
-        self.ended = asyncio.get_running_loop().create_future()
+    def __init__(self, times: list[float], deadline: float = 0, leave: bool = True) -> None:
+        self.times, self.deadline, self.leave = times, deadline, leave
+        self.sent = time.perf_counter()  # for the only ping from the handshake on
+        self.answered = asyncio.Event()
 
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        transport.write(self.handshake)
+    def on_ws_connected(self, transport: Any) -> None:
+        if self.deadline:
+            self.sent = time.perf_counter()
+        transport.send(WSMsgType.TEXT, b"ping")
 
-    def data_received(self, data: bytes) -> None:
-        self.received += data
-        if not self.open:
-            if b"\r\n\r\n" not in self.received:
-                return
-            head, self.received = self.received.split(b"\r\n\r\n", 1)
-            assert b" 101 " in head, head
-            self.open = True
-            if self.stay:
-                self.began = time.perf_counter()
-            self.transport.write(PING)
-        if self.received == PONG:
-            self.received = b""
-            now = time.perf_counter()
-            self.times.append(now - self.began)
-            self.began = now
-            self.transport.write(PING if self.stay and now < self.deadline else CLOSE)
-        elif self.received.startswith(b"\x88"):
-            self.transport.close()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.ended.set_result(None)
+    def on_ws_frame(self, transport: Any, frame: Any) -> None:
+        if frame.msg_type != WSMsgType.TEXT:
+            return
+        assert frame.get_payload_as_bytes() == b"pong!"
+        now = time.perf_counter()
+        self.times.append(now - self.sent)
+        if now < self.deadline:
+            self.sent = now
+            transport.send(WSMsgType.TEXT, b"ping")
+        elif self.leave:
+            transport.send_close()
+        self.answered.set()
 
 
-async def client(
-    host: str, port: int, handshake: bytes, deadline: float, stay: bool
-) -> list[float]:
-    """Keep one connection, or open one after the other; return the times of the answers."""
+async def connected(url: str, listener: WSListener, cookie: str = "") -> Any:
+    """Open a connection, with the Origin that a page of the service would have."""
+    headers = {"Origin": url.replace("ws", "http", 1).removesuffix(url.split("/", 3)[3])[:-1]}
+    if cookie:
+        headers["Cookie"] = cookie
+    options = {"extra_headers": headers, "use_aiofastnet": False}  # which connects more slowly
+    transport, _ = await ws_connect(lambda: listener, url, **options)
+    return transport
+
+
+class Busy:
+    """The share of a core that this process has used since it was made."""
+
+    def __init__(self) -> None:
+        self.began, self.worked = time.perf_counter(), time.process_time()
+
+    def say(self, **result: Any) -> None:
+        """Print the result and this share."""
+        busy = (time.process_time() - self.worked) / (time.perf_counter() - self.began)
+        print(json.dumps(result | {"busy": busy}), flush=True)
+
+
+async def load(url: str, cookie: str, what: str, clients: int, seconds: float) -> None:
+    """Ask on so many connections at once, each kept or one after the other."""
     times: list[float] = []
-    while time.perf_counter() < deadline:
-        _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Client(handshake, deadline, stay, times), host, port
-        )
-        await connection.ended
-    return times
+    busy, end = Busy(), time.perf_counter() + seconds
 
+    async def client() -> None:
+        while time.perf_counter() < end:
+            listener = Asking(times, end if what == "messages" else 0)
+            await (await connected(url, listener, cookie)).wait_disconnected()
 
-async def main(
-    host: str,
-    port: str,
-    what: str,
-    clients: str,
-    seconds: str,
-    path: str = "/ws/",
-    cookie: str = "",
-) -> None:
-    """Run the clients and print what came of it."""
-    handshake = (
-        f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: http://{host}:{port}\r\n"
-        "Upgrade: websocket\r\n"
-        f"Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n"
-        + (f"Cookie: {cookie}\r\n\r\n" if cookie else "\r\n")
-    ).encode()
-    began, worked = time.perf_counter(), time.process_time()
-    every = [
-        client(host, int(port), handshake, began + float(seconds), what == "messages")
-        for _ in range(int(clients))
-    ]
-    times = [time for of_one in await asyncio.gather(*every) for time in of_one]
-    busy = (time.process_time() - worked) / (time.perf_counter() - began)
+    await asyncio.gather(*(client() for _ in range(clients)))
     cuts = statistics.quantiles(times, n=100)
-    p50, p99 = cuts[49] * 1000, cuts[98] * 1000
-    print(json.dumps({"done": len(times), "p50": p50, "p99": p99, "busy": busy}))
+    busy.say(done=len(times), p50=cuts[49] * 1000, p99=cuts[98] * 1000)
+
+
+async def hold(url: str, clients: int) -> None:
+    """Open so many connections, ping each once, and keep them until the standard input ends."""
+    busy, held = Busy(), []
+    for _ in range(clients):  # one after the other: no server has to bear a rush
+        listener = Asking([], leave=False)
+        held.append(await connected(url, listener))
+        await listener.answered.wait()
+    busy.say(done=len(held))
+    await asyncio.to_thread(sys.stdin.read)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run it in uvloop where that is installed, as it is with uvicorn and granian."""
+    try:
+        import uvloop  # type: ignore[import-not-found]
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
 
 
 if __name__ == "__main__":
-    try:
-        from uvloop import run  # type: ignore[import-not-found]
-    except ImportError:
-        from asyncio import run
-    run(main(*sys.argv[1:]))
+    url, cookie, what, clients, *seconds = sys.argv[1:]
+    if what == "hold":
+        run(hold(url, int(clients)))
+    else:
+        run(load(url, cookie, what, int(clients), float(seconds[0])))

@@ -1,53 +1,27 @@
-"""Messages that each need a query of 20 ms on PostgreSQL, from 64 clients: at most 3,200 a second.
+"""Messages that each need a query of 20 ms, from 64 clients: at most 3,200 a second."""
 
-    python -m benchmarks.database DATABASE_URL [uvicorn|granian|hypercorn|daphne] [SECONDS]
+from collections.abc import Iterator
+from itertools import product
 
-Prints the rate, with a pool of 64 connections, and its ratio to the limit. Linux only.
-"""
+from benchmarks.contenders import WITH_USERS
+from benchmarks.lab import Lab, Table
+from benchmarks.rates import Load, apply
+from benchmarks.servers import serving
 
-import asyncio
-import os
-import sys
-import time
-
-from benchmarks.connection import Client
-from benchmarks.servers import installed, serving
-
-CLIENTS, QUERY = 64, 0.02
+QUERY = 0.02  # seconds
+LOAD = Load("database", "messages with a query of 20 ms, 64 clients", "messages", 64, "/query/")
 
 
-async def answered(port: int, seconds: float) -> int:
-    """The messages that were answered."""
+def measure(lab: Lab, url: str) -> Iterator[Table]:
+    """Each by itself, with a pool that has a connection for each client; per second of the clock.
 
-    async def converse() -> int:
-        client = await Client.connect("127.0.0.1", port, "/query/")
-        number = 0
-        while time.perf_counter() < deadline:
-            await client.ask()
-            number += 1
-        client.transport.abort()
-        return number
-
-    deadline = time.perf_counter() + seconds
-    return sum(await asyncio.gather(*(converse() for _ in range(CLIENTS))))
-
-
-def main(url: str, server: str = "uvicorn", seconds: str = "10") -> None:
-    """Measure and print."""
-    variables = {
-        "DJANGO_SETTINGS_MODULE": "benchmarks.probe.settings",
-        "DATABASE_URL": f"{url}?pool={CLIENTS}",
-    }
-    with (
-        installed(server) as project,
-        serving(project, server, "config.asgi:application", **variables) as (port, _),
-    ):
-        os.sched_setaffinity(0, {1})
-        asyncio.run(answered(port, 2))  # fills the pool
-        rate = asyncio.run(answered(port, float(seconds))) / float(seconds)
-    limit = CLIENTS / QUERY
-    print(f"{server}: {rate:,.0f} messages a second, {rate / limit:.2f} of {limit:,.0f}")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    The handshakes are in it, and the filling of the pool.
+    """
+    table = Table(LOAD.name, LOAD.title, "a second")
+    table.add("the limit", LOAD.clients / QUERY)
+    seconds = 3 * lab.extent.seconds
+    for _, one in product(range(lab.extent.rounds), WITH_USERS):
+        variables = {"DATABASE_URL": f"{url}?pool={LOAD.clients}"}
+        with serving(lab.project(), "uvicorn", one, **variables) as where:
+            table.add(one.name, apply(LOAD, where, "", seconds)["done"] / seconds)
+    yield table

@@ -1,70 +1,75 @@
-"""What `publish` costs over a plain loop of `await send(...)` to the same clients.
+"""How long a message takes to all members of a room, and whether any is lost.
 
-    python -m benchmarks.fanout [uvicorn|granian|hypercorn|daphne] [CLIENTS] [REDIS_URL]
-
-Both run in one process of the rendered service, in turn, between them 12 rounds; a round lasts from
-the command until the last client has the last message. Prints a Markdown table: microseconds for a
-message to one client, and the ratio of the rates. Linux only.
+`publish` of the service beside a loop of `await send(...)` to the same clients in the same process,
+which is the limit, and beside what the others publish with.
 """
 
-import asyncio
-import os
-import statistics
-import sys
-import time
+from collections.abc import Iterator
+from itertools import product
 
-from benchmarks.connection import Client, Counter
-from benchmarks.servers import installed, serving
+from benchmarks.contenders import (
+    CHANNELS,
+    CHANNELS_PUBSUB,
+    CHANNELS_REDIS,
+    DJANGO_SOCKET,
+    DJANGO_SOCKET_REDIS,
+    SERVICE,
+    Contender,
+)
+from benchmarks.lab import Lab, Table
+from benchmarks.servers import Serving, serving
 
-WAYS = ("plain", "published")
-ROUNDS = 12
-FRAME = 102  # bytes of a message of 100 bytes, as the server frames it (RFC 6455, section 5.2)
-
-
-async def seconds(control: Client, way: str, messages: int, clients: int) -> float:
-    """The time until the last client has got all messages."""
-    all_there = Counter.expect(messages * clients * FRAME)
-    begin = time.perf_counter()
-    control.send(f"{way} {messages}")
-    async with asyncio.timeout(120):
-        await all_there
-    return time.perf_counter() - begin
+PLAIN = "a loop of sends"
+IN_PROCESS = (CHANNELS, DJANGO_SOCKET, SERVICE)
+THROUGH_REDIS = (CHANNELS_REDIS, CHANNELS_PUBSUB, DJANGO_SOCKET_REDIS, SERVICE)
+BURST = 300  # messages at once
+PASSES = 2  # in which each is started anew
 
 
-async def measure(port: int, clients: int) -> dict[str, list[float]]:
-    """Microseconds for a message to one client, in each round."""
-    members = [await Counter.connect("127.0.0.1", port, "/member/") for _ in range(clients)]
-    control = await Client.connect("127.0.0.1", port, "/control/")
-    messages = max(1, 20_000 // clients)
-    times: dict[str, list[float]] = {way: [] for way in WAYS}
-    for _ in range(ROUNDS + 1):
-        for way in WAYS:
-            spent = await seconds(control, way, messages, clients)
-            times[way].append(spent / messages / clients * 1e6)
-    for member in members:
-        member.transport.abort()
-    return {way: spent[1:] for way, spent in times.items()}  # the first warms up
+def batch(members: int) -> int:
+    """Messages that are published one after the other: fewer than any of them drops."""
+    return max(1, min(50, 20_000 // members))
 
 
-def main(server: str = "uvicorn", clients: str = "1000", redis: str = "") -> None:
-    """Measure and print."""
-    variables = {"DJANGO_SETTINGS_MODULE": "benchmarks.probe.settings", "REDIS_URL": redis}
-    if not redis:
-        del variables["REDIS_URL"]
-    with (
-        installed(server) as project,
-        serving(project, server, "config.asgi:application", **variables) as (port, _),
-    ):
-        os.sched_setaffinity(0, {1})
-        times = asyncio.run(measure(port, int(clients)))
-    plain, published = (statistics.median(times[way]) for way in WAYS)
-    pairs = zip(times["plain"], times["published"], strict=True)
-    low, ratio, high = statistics.quantiles(a / b for a, b in pairs)
-    print(f"| {server}, {clients} clients | plain, µs | published, µs | ratio | quartiles |")
-    print("|---|---|---|---|---|")
-    where = "through Redis" if redis else "in process"
-    print(f"| {where} | {plain:.1f} | {published:.1f} | {ratio:.2f} | {low:.2f} to {high:.2f} |")
+def spread(where: Serving, one: Contender, members: int, rounds: int, table: Table) -> float:
+    """Note how long a message takes; return the percentage of a burst that is lost."""
+    ways = {PLAIN: "plain"} if one is SERVICE else {}
+    ways[one.name] = "published"
+    with where.client("members", "", str(members)) as room:
+        room.result()
+        for way in ways.values():
+            room.result(f"{way} {batch(members)}")  # warms up
+        for _, (name, way) in product(range(rounds), ways.items()):
+            said = room.result(f"{way} {batch(members)}")
+            table.add(name, said["seconds"] / batch(members) * 1000)
+        return room.result(f"published {BURST}")["lost"] / BURST / members * 100
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def room(
+    lab: Lab,
+    members: int,
+    who: tuple[Contender, ...],
+    *,
+    server: str = "uvicorn",
+    redis: str = "",
+) -> tuple[Table, Table]:
+    """A room of this size: the time of a message, and what a burst loses."""
+    how, variables = ("through Redis", {"REDIS_URL": redis}) if redis else ("in process", {})
+    name = f"{'redis' if redis else 'process'}-{members}"
+    title = f"a message to {members:,} clients, {how}, until the last has it"
+    table = Table(f"fanout-{name}", title, "ms")
+    title = f"lost of {BURST} messages at once to {members:,} clients, {how}"
+    lost = Table(f"lost-{name}", title, "%")
+    for _, one in product(range(min(PASSES, lab.extent.rounds)), who):
+        with serving(lab.project(server), server, one, **variables) as where:
+            lost.add(one.name, spread(where, one, members, lab.extent.rounds, table))
+    return table, lost
+
+
+def measure(lab: Lab, who: tuple[Contender, ...] = IN_PROCESS, redis: str = "") -> Iterator[Table]:
+    """Each size of room; of the smallest, what a burst loses."""
+    for members in lab.extent.rooms:
+        table, lost = room(lab, members, who, redis=redis)
+        yield table
+        if members == lab.extent.rooms[0]:
+            yield lost

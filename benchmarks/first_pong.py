@@ -1,11 +1,9 @@
 """How long a newcomer waits: from a fresh clone to the first "pong!" on the page.
 
-    python -m benchmarks.first_pong [uvicorn|granian|hypercorn|daphne]
-
 Clones this repository, renders the project, starts it by the command of its README, which installs
-it, opens the page in Chromium and presses "Ping". Prints the seconds of each step, and how long
-after a change of the code the page is connected again: up to a second of it passes until Django's
-reloader looks. The packages come from uv's cache, which an earlier run has filled.
+it, opens the page in Chromium and presses "Ping". And how long after a change of the code the page
+is connected again: up to a second of it passes until Django's reloader looks. The packages come
+from uv's cache.
 """
 
 import re
@@ -13,16 +11,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from benchmarks.lab import Lab, Table
 from tests.browser import chromium
 from tests.installing import environment
 from tests.rendering import TEMPLATE
 from tests.serving import free_port, started
+
+STEPS = ("clone and render", "install and start", "open the page, pong!")
 
 
 def reloaded(page: Page, code: Path) -> float:
@@ -37,14 +39,13 @@ def reloaded(page: Page, code: Path) -> float:
     return time.monotonic() - begin
 
 
-def main(server: str = "uvicorn") -> None:
-    """Measure and print."""
+def seconds(server: str) -> list[float]:
+    """The time of each step, and of a reload."""
     times = [time.monotonic()]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        subprocess.run(
-            ["git", "clone", "--quiet", str(TEMPLATE), "template"], cwd=folder, check=True
-        )
+        clone = ["git", "clone", "--quiet", str(TEMPLATE), "template"]
+        subprocess.run(clone, cwd=folder, check=True)
         render = ["-m", "cookiecutter", "template", "--default-config", "--no-input"]
         render = [sys.executable, *render, f"asgi_server={server}"]
         subprocess.run(render, cwd=folder, check=True, stdout=subprocess.DEVNULL)
@@ -60,11 +61,21 @@ def main(server: str = "uvicorn") -> None:
             expect(page.locator("#answer")).to_have_text(re.compile("^pong!"))
             times.append(time.monotonic())
             reload = reloaded(page, folder / "my_service/config/websocket.py")
-    steps = [after - before for before, after in pairwise(times)]
-    print("| s | clone and render | install and start | open the page, pong! | together | reload |")
-    print("|---|---|---|---|---|---|")
-    print(f"| {server} | {' | '.join(f'{step:.1f}' for step in [*steps, sum(steps), reload])} |")
+    return [after - before for before, after in pairwise(times)] + [reload]
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def measure(lab: Lab) -> Iterator[Table]:
+    """Once on each server; the first of all fills uv's cache."""
+    first = Table("first-pong", 'from a fresh clone to the first "pong!"', "s")
+    reload = Table("reload", "from a change of the code until the page is connected again", "s")
+    seconds(lab.extent.servers[0])
+    steps = []
+    for server in lab.extent.servers:
+        *told, again = seconds(server)
+        first.add(server, sum(told))
+        reload.add(server, again)
+        each = [f"{step} {spent:.1f}" for step, spent in zip(STEPS, told, strict=True)]
+        steps.append(f"{server}: {', '.join(each)}")
+    first.note = f"{'; '.join(steps)}."
+    yield first
+    yield reload

@@ -1,57 +1,29 @@
-"""What an idle connection costs in memory, beside a bare ASGI application on the same server.
+"""What an idle connection costs in memory."""
 
-    python -m benchmarks.memory [uvicorn|granian|hypercorn|daphne] [CONNECTIONS] [ROUNDS]
+from collections.abc import Iterator
 
-Each round starts both applications anew, opens the connections, pings each once, and divides what
-the server's memory grew by. Prints a Markdown table: medians, in KiB a connection. Linux only.
-"""
+from benchmarks.contenders import ALL, Contender
+from benchmarks.lab import Lab, Table
+from benchmarks.servers import Serving, serving
 
-import asyncio
-import resource
-import statistics
-import sys
-
-from benchmarks.connection import Client
-from benchmarks.servers import installed, memory, serving
-
-APPLICATIONS = {"bare": "benchmarks.bare:application", "service": "config.asgi:application"}
+FIRST = 100  # connections that are not counted, as they make what is made once
 
 
-async def opened(port: int, number: int) -> list[Client]:
-    """Connections that have been answered."""
-    clients = []
-    for _ in range(number):
-        clients.append(await Client.connect("127.0.0.1", port, "/ws/"))
-        await clients[-1].ask()
-    return clients
+def cost(where: Serving, number: int) -> float:
+    """KiB that each of so many connections costs, once it has been pinged."""
+    with where.client("client", "/ws/", "", "hold", str(FIRST)) as first:
+        first.result()
+        before = where.memory()
+        with where.client("client", "/ws/", "", "hold", str(number)) as others:
+            others.result()
+            return (where.memory() - before) / number / 1024
 
 
-async def cost(port: int, session: int, number: int) -> float:
-    """KiB that a connection costs."""
-    first = await opened(port, 100)  # what is made once is not counted
-    before = memory(session)
-    others = await opened(port, number)
-    grown = memory(session) - before
-    for client in first + others:
-        client.transport.abort()
-    return grown / number / 1024
-
-
-def main(server: str = "uvicorn", connections: str = "4000", rounds: str = "5") -> None:
-    """Measure and print."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    costs: dict[str, list[float]] = {name: [] for name in APPLICATIONS}
-    with installed(server) as project:
-        for _ in range(int(rounds)):
-            for name, application in APPLICATIONS.items():
-                with serving(project, server, application) as (port, session):
-                    costs[name].append(asyncio.run(cost(port, session, int(connections))))
-    bare, service = (statistics.median(costs[name]) for name in APPLICATIONS)
-    print(f"| {server}, KiB a connection | bare | service | ratio |")
-    print("|---|---|---|---|")
-    print(f"| {connections} idle | {bare:.1f} | {service:.1f} | {service / bare:.2f} |")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def measure(lab: Lab, server: str = "uvicorn", who: tuple[Contender, ...] = ALL) -> Iterator[Table]:
+    """Each round starts all anew, one after the other."""
+    table = Table("memory", f"memory of an idle connection, {lab.extent.idle:,} open", "KiB")
+    for _ in range(lab.extent.rounds):
+        for one in who:
+            with serving(lab.project(server), server, one) as where:
+                table.add(one.name, cost(where, lab.extent.idle))
+    yield table

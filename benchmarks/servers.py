@@ -1,4 +1,4 @@
-"""Rendered services and bare applications, started on one core for a measurement. Linux only."""
+"""Rendered services and other applications, started on one core for a measurement. Linux only."""
 
 import functools
 import json
@@ -6,25 +6,81 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.contenders import Contender
 from tests.installing import environment
 from tests.rendering import TEMPLATE, render
-from tests.serving import free_port, production_command, started
+from tests.serving import LOGIN, free_port, production_command, started
 
 SETTINGS = {"DEBUG": "false", "SECRET_KEY": "for this measurement", "ALLOWED_HOSTS": "127.0.0.1"}
 
 
-@contextmanager
-def installed(server: str, *more: str) -> Iterator[Path]:
-    """A project for this server, with its environment and more packages, until the block ends."""
-    with tempfile.TemporaryDirectory() as folder:
-        project = render(Path(folder), asgi_server=server)
-        for command in (["sync"], ["pip", "install", *more] if more else ["sync"]):
-            subprocess.run(["uv", *command, "--quiet"], cwd=project, env=environment(), check=True)
-        yield project
+@dataclass
+class Serving:
+    """A server that runs; `session` is the process group of its processes."""
+
+    project: Path
+    port: int
+    session: int
+
+    def processes(self) -> Iterator[tuple[Path, list[str]]]:
+        """Its processes, by proc(5): the folder of each, and the fields of its status."""
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(FileNotFoundError, ProcessLookupError):  # another one that has ended
+                fields = (path / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[3]) == self.session:
+                    yield path, fields
+
+    def processor_time(self) -> float:
+        """Seconds that its processes have run."""
+        ticks = sum(int(fields[11]) + int(fields[12]) for _, fields in self.processes())
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> int:
+        """Bytes of memory that its processes hold for themselves."""
+        lines = [
+            line.split()
+            for path, _ in self.processes()
+            for line in (path / "smaps_rollup").read_text().splitlines()
+        ]
+        own = {"Private_Clean:", "Private_Dirty:"}
+        return sum(int(line[1]) * 1024 for line in lines if line[0] in own)
+
+    @contextmanager
+    def client(self, module: str, path: str, *arguments: str) -> Iterator["Client"]:
+        """A program of clients, on the other core."""
+        url = f"ws://127.0.0.1:{self.port}{path}"
+        command = [f"{self.project}/.venv/bin/python", "-m", f"benchmarks.{module}", url]
+        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        with subprocess.Popen(
+            [*command, *arguments], cwd=TEMPLATE, preexec_fn=on_core(1), **pipes
+        ) as process:
+            try:
+                yield Client(process)
+            finally:
+                process.kill()
+
+
+@dataclass
+class Client:
+    """A program of clients that runs."""
+
+    process: subprocess.Popen[str]
+
+    def result(self, order: str = "") -> dict[str, float]:
+        """What it prints next, after the order if there is one."""
+        assert self.process.stdin and self.process.stdout
+        if order:
+            self.process.stdin.write(order + "\n")
+            self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, "the client has ended"
+        told: dict[str, float] = json.loads(line)
+        return told
 
 
 def on_core(core: int) -> functools.partial[None]:
@@ -33,54 +89,43 @@ def on_core(core: int) -> functools.partial[None]:
 
 
 @contextmanager
+def installed(server: str, *more: str) -> Iterator[Path]:
+    """A project for this server, with its environment and more packages, until the block ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = render(Path(folder), asgi_server=server)
+        for command in (["sync"], ["pip", "install", "--python", ".venv", *more]):
+            subprocess.run(["uv", *command, "--quiet"], cwd=project, env=environment(), check=True)
+        manage(project, "migrate")
+        yield project
+
+
+def manage(project: Path, *arguments: str) -> str:
+    """Run manage.py and return what it prints."""
+    command = [f"{project}/.venv/bin/python", "manage.py", *arguments]
+    variables = environment(**SETTINGS)
+    return subprocess.check_output(command, cwd=project, env=variables, text=True)
+
+
+def cookie(project: Path) -> str:
+    """The Cookie header of a user who is logged in."""
+    told = manage(project, "shell", "--no-imports", "-c", LOGIN.format(name="ada"))
+    return f"sessionid={told.split('session:')[1].strip()}"
+
+
+@contextmanager
 def serving(
-    project: Path, server: str, application: str, **variables: str
-) -> Iterator[tuple[int, int]]:
-    """Run the application as production does; yield the port and the session of its processes."""
+    project: Path, server: str, contender: Contender, **variables: str
+) -> Iterator[Serving]:
+    """Run the application as in production."""
     port = free_port()
     command = production_command(project, server, port)
-    command = [part.replace("config.asgi:application", application) for part in command]
-    if application != "config.asgi:application" and "--lifespan" in command:
+    command = [part.replace("config.asgi:application", contender.application) for part in command]
+    if "benchmarks" in contender.application and "--lifespan" in command:
         command[command.index("--lifespan") + 1] = "auto"  # not every other knows it
-    variables = environment(PYTHONPATH=f"{project}:{TEMPLATE}", **(SETTINGS | variables))
+    variables = environment(
+        PYTHONPATH=f"{project}:{TEMPLATE}", **(SETTINGS | contender.variables | variables)
+    )
     log = project / f"{port}.log"
     options: dict[str, Any] = {"cwd": project, "env": variables, "preexec_fn": on_core(0)}
     with started(command, port, log, **options) as process:
-        yield port, process.pid
-
-
-def load(project: Path, port: int, session: int, what: str, *details: str) -> dict[str, float]:
-    """Put a load of `client.py` on the port from the other core; return what it prints.
-
-    And `rate`, what was done per second of processor time of the server.
-    """
-    client = f"{project}/.venv/bin/python {TEMPLATE}/benchmarks/client.py 127.0.0.1 {port} {what}"
-    command = [*client.split(), *details]
-    before = processor_time(session)
-    printed = subprocess.check_output(command, timeout=60, preexec_fn=on_core(1))
-    result: dict[str, float] = json.loads(printed)
-    return result | {"rate": result["done"] / (processor_time(session) - before)}
-
-
-def processor_time(session: int) -> float:
-    """Seconds that the processes of a session have run, by proc(5)."""
-    ticks = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        fields = path.read_text().rpartition(")")[2].split()
-        if int(fields[3]) == session:
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def memory(session: int) -> int:
-    """Bytes of memory that the processes of a session hold for themselves, by proc(5)."""
-    total = 0
-    for path in Path("/proc").glob("[0-9]*"):
-        if int((path / "stat").read_text().rpartition(")")[2].split()[3]) == session:
-            rollup = (path / "smaps_rollup").read_text().splitlines()
-            total += sum(
-                int(line.split()[1]) * 1024
-                for line in rollup
-                if line.startswith(("Private_Clean", "Private_Dirty"))
-            )
-    return total
+        yield Serving(project, port, process.pid)

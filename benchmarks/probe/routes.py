@@ -7,13 +7,13 @@ from asgiref.sync import sync_to_async
 from config.urls import urlpatterns as service
 from config.websocket import ping_pong
 from django.contrib.auth.decorators import login_required
-from django.db import connection
 from django.urls import path
 from realtime.broadcast import publish, subscribe
 from realtime.database import database_thread
 from realtime.handshake import websocket
 
-MESSAGE = "x" * 100
+from benchmarks.peers.common import MESSAGE, wait
+
 members: list[Any] = []
 
 
@@ -52,15 +52,8 @@ async def query(request: Any, receive: Any, send: Any) -> None:
     await send({"type": "websocket.accept"})
     while (await receive())["type"] == "websocket.receive":
         async with database_thread():
-            await sleep()
+            await sync_to_async(wait)()
         await send({"type": "websocket.send", "text": "pong!"})
-
-
-@sync_to_async
-def sleep() -> None:
-    """Let PostgreSQL wait."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_sleep(0.02)")
 
 
 urlpatterns = [

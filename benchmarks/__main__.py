@@ -1,0 +1,96 @@
+"""All measurements, or some: `python -m benchmarks [--quick] [--output FOLDER] [NAME ...]`.
+
+Prints each table as soon as it is there. With all of them done, writes benchmarks.md and a chart of
+each measure to the folder, docs/ by default. What needs a Redis or a PostgreSQL is left out where
+there is none. Linux only; takes about half an hour, a minute with --quick.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from benchmarks import database, fanout, first_pong, four, lines, memory, rates
+from benchmarks.charts import chart
+from benchmarks.lab import QUICK, Extent, Lab, Table, lab
+from benchmarks.report import document, markdown
+from tests.installing import environment
+from tests.services import own_redis, postgres
+
+COMMAND = "python -m benchmarks"
+SHOWN = "django asgiref uvicorn uvloop websockets starlette channels channels-redis django-socket"
+
+
+def through_redis(lab: Lab) -> Iterator[Table]:
+    """Fan-out through a Redis of its own."""
+    with tempfile.TemporaryDirectory() as folder, own_redis(Path(folder)) as redis:
+        yield from fanout.measure(lab, fanout.THROUGH_REDIS, redis.url)
+
+
+MEASURES: dict[str, Callable[[Lab], Iterator[Table]]] = {
+    "messages": lambda lab: rates.measure(lab, rates.MESSAGES),
+    "connections": lambda lab: rates.measure(lab, rates.ANONYMOUS),
+    "sessions": lambda lab: rates.measure(lab, rates.SESSION),
+    "memory": memory.measure,
+    "fanout": fanout.measure,
+    "redis": through_redis,
+    "database": lambda lab: database.measure(lab, postgres()),
+    "servers": four.measure,
+    "first": first_pong.measure,
+    "lines": lines.measure,
+}
+
+
+def circumstances(lab: Lab) -> str:
+    """Date, machine and versions."""
+    frozen = subprocess.check_output(
+        ["uv", "pip", "freeze", "--python", ".venv"],
+        cwd=lab.project(),
+        env=environment(),
+        text=True,
+    )
+    versions = [
+        line.replace("==", " ") for line in frozen.split() if line.split("==")[0] in SHOWN.split()
+    ]
+    python = subprocess.check_output([lab.program(), "-V"], text=True).strip()
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
+    return f"{date.today()}; {machine}; {python}, {', '.join(versions)}."
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(prog=COMMAND)
+    parser.add_argument("--quick", action="store_true", help="short and few, to see that it works")
+    parser.add_argument("--output", type=Path, default=Path("docs"), help="folder, docs by default")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASURES))
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(MEASURES):
+        parser.error(f"no measure {', '.join(unknown)}: there are {', '.join(MEASURES)}")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    tables: list[Table] = []
+    with lab(QUICK if options.quick else Extent()) as here:
+        for name in options.names or MEASURES:
+            try:
+                for table in MEASURES[name](here):
+                    print(f"\n{markdown(table)}", flush=True)
+                    tables.append(table)
+            except pytest.skip.Exception as reason:
+                print(f"\n{name}: left out, {reason}")
+        if not options.names:
+            options.output.mkdir(exist_ok=True)
+            told = document(tables, circumstances(here), COMMAND)
+            (options.output / "benchmarks.md").write_text(told, "utf-8")
+            for table in tables:
+                (options.output / f"{table.name}.svg").write_text(chart(table), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

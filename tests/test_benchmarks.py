@@ -1,0 +1,83 @@
+"""The benchmarks run: shortly, and with few clients."""
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks.charts import chart
+from benchmarks.lab import Table
+from benchmarks.report import markdown, number
+from tests.installing import environment
+from tests.rendering import TEMPLATE
+
+RATES = {"messages", "p50", "p99", "connections", "sessions", "memory", "database"}
+ROOMS = {"fanout-process-20", "lost-process-20", "fanout-redis-20", "lost-redis-20"}
+SERVERS = {f"servers-{name}" for name in ("messages", "connections", "memory", "fanout")}
+OTHERS = {"first-pong", "reload", "lines-own", "lines-theirs"}
+
+
+def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command of README.md."""
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=TEMPLATE,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.xdist_group("benchmarks")
+def test_all_measures_run_and_are_written_with_a_chart_each(tmp_path: Path) -> None:
+    done = benchmarks("--quick", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path.stem for path in tmp_path.glob("*.svg")} == RATES | ROOMS | SERVERS | OTHERS
+    told = (tmp_path / "benchmarks.md").read_text("utf-8")
+    assert told.count("| this service |") == len(RATES | ROOMS) + 2
+    assert "left out" not in done.stdout
+
+
+def test_an_unknown_measure_is_refused_in_a_line_that_lists_them() -> None:
+    done = benchmarks("speed")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(
+        "no measure speed: there are messages, connections, sessions, memory, fanout, redis, "
+        "database, servers, first, lines"
+    )
+
+
+def test_a_table_has_medians_quartiles_and_ratios_to_what_is_known() -> None:
+    table = Table("name", "rate", "a second", {"bare ASGI": [1000, 2000, 3000], "other": [500] * 3})
+    assert markdown(table).splitlines() == [
+        "| rate | a second | quartiles | to bare ASGI |",
+        "| --- | ---: | ---: | ---: |",
+        "| bare ASGI | 2,000 | 1,000 to 3,000 |  |",
+        "| other | 500 |  | 0.25 |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0"),
+        (0.123, "0.12"),
+        (7, "7"),
+        (12.34, "12.3"),
+        (123.4, "123"),
+        (1234567.8, "1,234,568"),
+    ],
+)
+def test_numbers_have_three_digits_or_those_before_the_point(value: float, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_a_chart_is_xml_whatever_the_names_and_its_longest_bar_fits() -> None:
+    table = Table("name", 'a "title" & <more>', "ms", {"<one>": [1], "this service": [200_000]})
+    root = ElementTree.fromstring(chart(table))
+    bars = [float(bar.attrib["width"]) for bar in root.iter("{http://www.w3.org/2000/svg}rect")]
+    assert bars[0] < 1 < bars[1] < 400
+    assert any("ours" in str(bar.attrib["class"]) for bar in root.iter() if "class" in bar.attrib)
