@@ -1,0 +1,127 @@
+"""What the rendered CI files say, and that their commands pass here."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from tests.installing import NEWEST, OLDEST, Installed, environment, interpreter
+from tests.rendering import TEMPLATE, render
+from tests.services import own_redis, postgres
+from tests.serving import free_port, kill
+
+SCHEMAS = {
+    ".github/workflows/ci.yml": ["vendor.github-workflows"],
+    ".gitlab-ci.yml": ["vendor.gitlab-ci", "--data-transform", "gitlab-ci"],
+}
+REPLACED = {
+    r"uv run pre-commit .*": "true",  # test_generated.py runs it, in a repository
+    r"uv run pytest": r"\g<0> --reuse-db",
+    r"uv run manage.py test": r"\g<0> --keepdb",
+}
+NAME = f"ci_{os.getpid()}"
+SQL = """
+import psycopg, sys
+with psycopg.connect(sys.argv[1], autocommit=True) as connection:
+    for statement in sys.argv[2:]:
+        cursor = connection.execute(statement)
+        for row in cursor if cursor.description else []:
+            print(*row)
+"""
+MADE = f"SELECT datname FROM pg_database WHERE datname IN ('{NAME}', 'test_{NAME}') ORDER BY 1"
+
+
+def conforms(path: Path, schema: list[str]) -> None:
+    """Check a file by a schema that check-jsonschema has with it."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", *schema, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_its_files_conform_to_their_published_schemas(ci: str, tmp_path: Path) -> None:
+    project = render(tmp_path, ci=ci)
+    found = [path for path in SCHEMAS if (project / path).exists()]
+    assert found
+    for path in found:
+        conforms(project / path, SCHEMAS[path])
+
+
+def test_so_do_those_of_the_template() -> None:
+    for path in (TEMPLATE / ".github/workflows").iterdir():
+        conforms(path, SCHEMAS[".github/workflows/ci.yml"])
+
+
+def scripts(project: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """The shell scripts of the job, each with its variables."""
+    if (project / ".gitlab-ci.yml").exists():
+        job: Any = yaml.safe_load((project / ".gitlab-ci.yml").read_text())["test"]
+        yield "\n".join(job["script"]), job["variables"]
+        return
+    job = yaml.safe_load((project / ".github/workflows/ci.yml").read_text())["jobs"]["test"]
+    for step in job["steps"]:
+        if "run" in step:
+            yield step["run"], job["env"] | step.get("env", {})
+
+
+def run_here(script: str, port: int, project: Path, variables: dict[str, str]) -> None:
+    """Run a script as the CI does, but its server on this port, and end what it leaves running."""
+    for theirs, ours in REPLACED.items():
+        script = re.sub(theirs, ours, script)
+    script = re.sub(r"\b8000\b", str(port), script)
+    log = project.parent / "log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            ["bash", "-e", "-x", "-o", "pipefail", "-c", script],
+            cwd=project,
+            env=environment(**variables),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(120)
+        finally:
+            kill(process)
+    assert status == 0, log.read_text()
+
+
+@contextmanager
+def own_database(sql: Callable[..., str]) -> Iterator[str]:
+    """The URL of a database that is there until the block ends."""
+    sql(f"CREATE DATABASE {NAME}")
+    try:
+        yield urlsplit(postgres())._replace(path=f"/{NAME}").geturl()
+    finally:
+        for name in (NAME, f"test_{NAME}"):
+            sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.mark.parametrize(
+    ("ci", "setup", "versions"),
+    [("github", "pytest", OLDEST), ("gitlab", "unittest", NEWEST)],
+    ids=["github", "gitlab"],
+)
+def test_its_commands_pass_with_redis_and_postgresql(
+    ci: str, setup: str, versions: tuple[str, ...], tmp_path: Path
+) -> None:
+    project = Installed(render(tmp_path, ci=ci, test_setup=setup), interpreter(versions))
+    (project.project / ".env").unlink()  # which no clone has
+    sql = partial(project.run, "python", "-c", SQL, postgres())
+    with own_redis(tmp_path) as redis, own_database(sql) as database:
+        ours = {"UV_PYTHON": project.python, "DATABASE_URL": database, "REDIS_URL": redis.url}
+        port = free_port()
+        for script, theirs in scripts(project.project):
+            assert {"DATABASE_URL", "REDIS_URL"} <= set(theirs)
+            theirs.pop("UV_CACHE_DIR", None)
+            run_here(script, port, project.project, theirs | ours | {"CI": "true"})
+        assert sql(MADE).split()[-2:] == [NAME, f"test_{NAME}"]
