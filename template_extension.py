@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from typing import Any
 
 from cookiecutter.exceptions import FailedHookException  # type: ignore[import-untyped]
@@ -18,6 +19,8 @@ class TemplateExtension(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
+        # cruft renders two versions of the template in one process: let each import its own.
+        sys.modules.pop(__name__, None)
         environment.filters |= {"checked_folder": checked_folder, "escape_toml": escape_toml}
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:

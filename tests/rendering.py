@@ -9,6 +9,7 @@ from typing import Any
 from cookiecutter.main import cookiecutter  # type: ignore[import-untyped]
 
 TEMPLATE = Path(__file__).parent.parent
+FOLDER = "{{cookiecutter.project_slug}}"
 CONTEXT: dict[str, Any] = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
 SERVERS: list[str] = CONTEXT["asgi_server"]
 TEST_SETUPS: list[str] = CONTEXT["test_setup"]
