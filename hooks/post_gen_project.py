@@ -11,7 +11,10 @@ ANSWERS = json.loads(r"""{{ cookiecutter|tojson }}""")
 FIRST = {
     "asgi_server": ("uvicorn", []),
     "test_setup": ("pytest", ["pytest.ini", "tests/conftest.py"]),
-    "ci": ("github", [".github/workflows/ci.yml", ".github/workflows", ".github"]),
+    "ci": (
+        "github",
+        [".github/workflows/ci.yml", ".github/dependabot.yml", ".github/workflows", ".github"],
+    ),
 }
 
 

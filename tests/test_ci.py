@@ -21,6 +21,7 @@ from tests.serving import free_port, kill
 
 SCHEMAS = {
     ".github/workflows/ci.yml": ["vendor.github-workflows"],
+    ".github/dependabot.yml": ["vendor.dependabot"],
     ".gitlab-ci.yml": ["vendor.gitlab-ci", "--data-transform", "gitlab-ci"],
 }
 REPLACED = {

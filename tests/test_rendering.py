@@ -16,7 +16,7 @@ from tests.rendering import CIS, SERVERS, TEST_SETUPS, render
 
 FILES = {
     "common": """
-        .env .env.example .gitattributes .gitignore .pre-commit-config.yaml README.md
+        .env .env.example .gitattributes .gitignore .pre-commit-config.yaml AGENTS.md README.md
         manage.py pyproject.toml config/__init__.py config/asgi.py config/environment.py
         config/settings.py config/static/icon.svg config/static/index.css config/static/index.js
         config/templates/index.html config/urls.py config/websocket.py
@@ -41,7 +41,7 @@ FILES = {
     """,
     "daphne": "realtime/paced.py",
     "pytest": "pytest.ini tests/conftest.py",
-    "github": ".github/workflows/ci.yml",
+    "github": ".github/workflows/ci.yml .github/dependabot.yml",
     "gitlab": ".gitlab-ci.yml",
 }
 PARSERS: dict[str, Callable[[str], Any]] = {
@@ -120,3 +120,13 @@ def test_a_python_file_fits_one_screen(project: Path) -> None:
     for path, text in texts(project).items():
         if path.endswith(".py"):
             assert text.count("\n") <= 80, path
+
+
+def test_its_notes_for_agents_are_short_and_name_what_is_there(project: Path) -> None:
+    notes = (project / "AGENTS.md").read_text("utf-8")
+    assert notes.count("\n") <= 30
+    assert max(map(len, notes.splitlines())) <= 100
+    named = re.findall(r"`([\w./]+/|[\w./]+\.(?:py|md|example))`", notes)
+    assert len(named) > 8
+    for path in named:
+        assert (project / path).exists(), path
