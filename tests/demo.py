@@ -1,0 +1,99 @@
+"""Renders the template of a commit, so that its changes can be read as changes of its output.
+
+python -m tests.demo OLD NEW prints what differs between the output of two commits;
+python -m tests.demo commits the output of HEAD to the branch `demo`.
+"""
+
+import filecmp
+import json
+import os
+import subprocess
+import sys
+from itertools import zip_longest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.rendering import TEMPLATE
+
+BRANCH = "refs/heads/demo"
+
+
+def run(folder: Path, *command: str, **variables: str) -> str:
+    """Run a command in the folder and return what it prints; end with its error if it fails."""
+    environment = os.environ | variables
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, encoding="utf-8"
+    )
+    if done.returncode:
+        sys.exit(f"{command} failed")
+    return done.stdout.rstrip("\n")
+
+
+def git(*arguments: str) -> str:
+    """Run git in this repository."""
+    return run(TEMPLATE, "git", *arguments)
+
+
+def choices(template: Path) -> list[dict[str, str]]:
+    """Answers with the first choice of each option, then with the second of each, and so on."""
+    prompts = json.loads((template / "cookiecutter.json").read_text("utf-8"))
+    options = {
+        name: choices
+        for name, choices in prompts.items()
+        if isinstance(choices, list) and not name.startswith("_")
+    }
+    return [
+        {name: choice for name, choice in zip(options, chosen, strict=True) if choice}
+        for chosen in zip_longest(*options.values())
+    ]
+
+
+def render_all(template: Path, output: Path) -> None:
+    """Render a project of the first choices, and what differs from it with the others."""
+    folders = []
+    for answers in choices(template):
+        folders.append(output / "-".join(answers.values()))
+        command = (sys.executable, "-m", "cookiecutter", str(template), "--no-input")
+        where = ("--default-config", "--output-dir", str(folders[-1]))
+        run(output, *command, *where, *(f"{name}={choice}" for name, choice in answers.items()))
+    first, *others = folders
+    for other in others:
+        for path in filter(Path.is_file, other.rglob("*")):
+            same = first / path.relative_to(other)
+            if same.is_file() and filecmp.cmp(path, same, shallow=False):
+                path.unlink()
+
+
+def tree(commit: str) -> str:
+    """Render the template of a commit; return the name of the output as a tree of Git."""
+    with TemporaryDirectory() as name:
+        template, output = Path(name, "template"), Path(name, "output")
+        template.mkdir()
+        output.mkdir()
+        ours = {"GIT_DIR": git("rev-parse", "--absolute-git-dir"), "GIT_WORK_TREE": "."}
+        run(template, "git", "checkout", commit, "--", ".", GIT_INDEX_FILE=f"{name}/1", **ours)
+        render_all(template, output)
+        run(output, "git", "add", "--all", GIT_INDEX_FILE=f"{name}/2", **ours)
+        return run(output, "git", "write-tree", GIT_INDEX_FILE=f"{name}/2", **ours)
+
+
+def commit_to_branch(commit: str) -> str:
+    """Commit the output to the branch, if it is not there as it is; return what was done."""
+    made = tree(commit)
+    last = git("for-each-ref", "--format=%(objectname) %(tree)", BRANCH).split()
+    if last and last[1] == made:
+        return "The output has not changed."
+    message = git("log", "-1", "--format=%B%nRendered from %H", commit)
+    parents = ["-p", last[0]] if last else []
+    git("update-ref", BRANCH, git("commit-tree", made, *parents, "-m", message))
+    return git("show", "--stat", "--format=%s", BRANCH)
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case []:
+            print(commit_to_branch("HEAD"))
+        case [old, new]:
+            print(git("diff", tree(old), tree(new)))
+        case _:
+            sys.exit(__doc__)

@@ -1,0 +1,55 @@
+"""The change of the output that a change of the template makes."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.repository import git, rendered, replace, run, template_with_history
+
+CHANGED = sorted(
+    [
+        *(
+            f"{choices}/my_service/README.md"
+            for choices in ("daphne", "granian-unittest-gitlab", "hypercorn-none")
+        ),
+        "granian-unittest-gitlab/my_service/realtime/server.py",
+        "uvicorn-pytest-github/my_service/README.md",
+    ]
+)
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """The template, whose version 1.0.0 differs in a common file and in one of granian's."""
+
+    def older(template: Path) -> None:
+        replace(rendered(template, "README.md"), "## Start it, test it", "## Start it")
+        path = rendered(template, "variants/granian/realtime/server.py")
+        path.write_text(f"# older\n{path.read_text('utf-8')}", "utf-8")
+
+    return template_with_history(tmp_path, older)
+
+
+def demo(template: Path, *arguments: str) -> list[str]:
+    """Run the command there, and return the lines that it prints."""
+    return run(template, sys.executable, "-m", "tests.demo", *arguments).splitlines()
+
+
+def test_it_shows_each_change_of_the_output_once(template: Path) -> None:
+    lines = demo(template, "1.0.0", "2.0.0")
+    assert [line for line in lines if line.startswith("diff ")] == [
+        *(f"diff --git a/{path} b/{path}" for path in CHANGED)
+    ]
+    assert "+## Start it, test it" in lines
+    assert lines.count("-# older") == 1
+
+
+def test_it_adds_the_output_to_a_branch_when_it_has_changed(template: Path) -> None:
+    for version in ("1.0.0", "2.0.0"):
+        git(template, "checkout", "--quiet", version)
+        demo(template)
+    assert demo(template) == ["The output has not changed."]
+    assert git(template, "log", "--format=%s", "demo").splitlines() == ["2.0.0", "1.0.0"]
+    assert git(template, "diff", "--name-only", "demo^", "demo").splitlines() == CHANGED
+    assert git(template, "status", "--short") == ""
