@@ -13,6 +13,8 @@ from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cookiecutter.main import cookiecutter  # type: ignore[import-untyped]
+
 from tests.rendering import TEMPLATE
 
 BRANCH = "refs/heads/demo"
@@ -50,12 +52,12 @@ def choices(template: Path) -> list[dict[str, str]]:
 
 def render_all(template: Path, output: Path) -> None:
     """Render a project of the first choices, and what differs from it with the others."""
+    sys.modules.pop("template_extension", None)  # of another commit
     folders = []
     for answers in choices(template):
         folders.append(output / "-".join(answers.values()))
-        command = (sys.executable, "-m", "cookiecutter", str(template), "--no-input")
-        where = ("--default-config", "--output-dir", str(folders[-1]))
-        run(output, *command, *where, *(f"{name}={choice}" for name, choice in answers.items()))
+        options = {"no_input": True, "default_config": True, "extra_context": answers}
+        cookiecutter(str(template), output_dir=str(folders[-1]), **options)
     first, *others = folders
     for other in others:
         for path in filter(Path.is_file, other.rglob("*")):
@@ -90,10 +92,12 @@ def commit_to_branch(commit: str) -> str:
 
 
 if __name__ == "__main__":
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # the hook prints too
     match sys.argv[1:]:
         case []:
-            print(commit_to_branch("HEAD"))
+            print(commit_to_branch("HEAD"), file=output)
         case [old, new]:
-            print(git("diff", tree(old), tree(new)))
+            print(git("diff", tree(old), tree(new)), file=output)
         case _:
             sys.exit(__doc__)

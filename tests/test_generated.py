@@ -55,6 +55,21 @@ def test_no_package_that_it_needs_could_be_its_name(project: Installed) -> None:
     )
 
 
+def test_every_package_that_windows_needs_has_a_wheel_there(project: Installed) -> None:
+    locked = tomllib.loads((project.project / "uv.lock").read_text("utf-8"))["package"]
+    groups = [package.get("optional-dependencies", {}) for package in locked]
+    groups += [package.get("dev-dependencies", {}) for package in locked]
+    needs = [need for package in locked for need in package.get("dependencies", [])]
+    needs += [need for group in groups for members in group.values() for need in members]
+    on_windows = {
+        need["name"] for need in needs if "sys_platform != 'win32'" not in need.get("marker", "")
+    }
+    for package in locked:
+        if package["name"] in on_windows:
+            wheels = [wheel["url"] for wheel in package.get("wheels", [])]
+            assert any(url.endswith(("-any.whl", "-win_amd64.whl")) for url in wheels), package
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [

@@ -1,4 +1,4 @@
-"""What a user of Windows needs: paths that it allows, LF in every file, packages that it has."""
+"""What a user of Windows needs: paths that it allows and LF in every file."""
 
 import re
 import subprocess
@@ -7,7 +7,6 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from tests.installing import environment
 from tests.rendering import CONTEXT, FOLDER, TEMPLATE, render
 from tests.repository import commit, git
 
@@ -58,21 +57,6 @@ def test_the_templates_own_code_uses_nothing_that_windows_lacks() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_windows_has_wheels_of_every_package(tmp_path: Path) -> None:
-    servers = "\n".join(server["requirement"] for server in CONTEXT["_servers"].values())
-    (tmp_path / "servers.in").write_text(servers)
-    project = render(tmp_path) / "pyproject.toml"
-    command = ["uv", "pip", "compile", str(project), "servers.in", "--group", f"{project}:dev"]
-    options = ["--all-extras", "--quiet", "--only-binary", ":all:", "--python-version", "3.14"]
-    subprocess.run(
-        [*command, *options, "--python-platform", "windows"],
-        cwd=tmp_path,
-        env=environment(),
-        check=True,
-        timeout=120,
-    )
-
-
-def test_the_names_that_windows_keeps_are_refused_as_a_project(tmp_path: Path) -> None:
+def test_the_names_that_windows_keeps_are_refused_as_a_project() -> None:
     for name in CONTEXT["_taken_by_windows"]:
         assert PureWindowsPath(name).is_reserved(), name
