@@ -3,7 +3,7 @@
 import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +29,7 @@ def parts(paths: list[str]) -> Iterator[str]:
 def test_windows_allows_every_path(paths: list[str]) -> None:
     for name in parts(paths):
         assert not re.search(r'[<>:"|?*\\\x00-\x1f]|[. ]$', name), name
-        assert not PureWindowsPath(name).is_reserved(), name
+        assert name.split(".")[0].lower() not in CONTEXT["_taken_by_windows"], name
     assert len({path.lower() for path in paths}) == len(paths)
 
 
@@ -55,8 +55,3 @@ def test_the_templates_own_code_uses_nothing_that_windows_lacks() -> None:
     command = ["mypy", "--platform", "win32", "hooks", "template_extension.py"]
     done = subprocess.run(command, cwd=TEMPLATE, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout
-
-
-def test_the_names_that_windows_keeps_are_refused_as_a_project() -> None:
-    for name in CONTEXT["_taken_by_windows"]:
-        assert PureWindowsPath(name).is_reserved(), name
