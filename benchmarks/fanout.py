@@ -31,8 +31,8 @@ def batch(members: int) -> int:
     return max(1, min(50, 20_000 // members))
 
 
-def spread(where: Serving, one: Contender, members: int, rounds: int, table: Table) -> float:
-    """Note how long a message takes; return the percentage of a burst that is lost."""
+def spread(where: Serving, one: Contender, members: int, rounds: int, table: Table) -> None:
+    """Note how long a message takes to so many members."""
     ways = {PLAIN: "plain"} if one is SERVICE else {}
     ways[one.name] = "published"
     with where.client("members", "", str(members)) as room:
@@ -42,18 +42,19 @@ def spread(where: Serving, one: Contender, members: int, rounds: int, table: Tab
         for _, (name, way) in product(range(rounds), ways.items()):
             said = room.result(f"{way} {batch(members)}")
             table.add(name, said["seconds"] / batch(members) * 1000)
+
+
+def burst(where: Serving, members: int) -> float:
+    """The percentage of many messages at once that does not reach all members."""
+    with where.client("members", "", str(members)) as room:
+        room.result()
         return room.result(f"published {BURST}")["lost"] / BURST / members * 100
 
 
-def room(
-    lab: Lab,
-    members: int,
-    who: tuple[Contender, ...],
-    *,
-    server: str = "uvicorn",
-    redis: str = "",
-) -> tuple[Table, Table]:
-    """A room of this size: the time of a message, and what a burst loses."""
+def in_room(
+    lab: Lab, who: tuple[Contender, ...], members: int, server: str = "uvicorn", redis: str = ""
+) -> Iterator[Table]:
+    """How long a message takes in a room of this size; in the smallest, what a burst loses."""
     how, variables = ("through Redis", {"REDIS_URL": redis}) if redis else ("in process", {})
     name = f"{'redis' if redis else 'process'}-{members}"
     title = f"a message to {members:,} clients, {how}, until the last has it"
@@ -62,14 +63,15 @@ def room(
     lost = Table(f"lost-{name}", title, "%")
     for _, one in product(range(min(PASSES, lab.extent.rounds)), who):
         with serving(lab.project(server), server, one, **variables) as where:
-            lost.add(one.name, spread(where, one, members, lab.extent.rounds, table))
-    return table, lost
+            spread(where, one, members, lab.extent.rounds, table)
+            if members == lab.extent.rooms[0]:
+                lost.add(one.name, burst(where, members))
+    yield table
+    if lost.values:
+        yield lost
 
 
 def measure(lab: Lab, who: tuple[Contender, ...] = IN_PROCESS, redis: str = "") -> Iterator[Table]:
-    """Each size of room; of the smallest, what a burst loses."""
+    """Each size of room."""
     for members in lab.extent.rooms:
-        table, lost = room(lab, members, who, redis=redis)
-        yield table
-        if members == lab.extent.rooms[0]:
-            yield lost
+        yield from in_room(lab, who, members, redis=redis)

@@ -11,9 +11,7 @@ MEASURES: dict[str, Callable[[Lab, str], Iterator[Table]]] = {
     "messages": lambda lab, server: rates.measure(lab, rates.MESSAGES, server, BOTH),
     "connections": lambda lab, server: rates.measure(lab, rates.ANONYMOUS, server, BOTH),
     "memory": lambda lab, server: memory.measure(lab, server, BOTH),
-    "fanout": lambda lab, server: iter(
-        fanout.room(lab, lab.extent.room, (SERVICE,), server=server)
-    ),
+    "fanout": lambda lab, server: fanout.in_room(lab, (SERVICE,), lab.extent.room, server),
 }
 
 

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from granian.constants import Interfaces
@@ -34,7 +35,8 @@ def on_shutdown(send: Send, shut_down: Callable[[], Coroutine[Any, Any, None]]) 
 
     loop = asyncio.get_running_loop()
     if threading.current_thread() is threading.main_thread():
-        loop.add_signal_handler(signal.SIGTERM, lambda: loop.create_task(close_and_stop()))
+        with suppress(NotImplementedError):  # Windows, where no process gets a SIGTERM
+            loop.add_signal_handler(signal.SIGTERM, lambda: loop.create_task(close_and_stop()))
 
 
 async def close(send: Send, code: int, reason: str) -> None:
