@@ -41,6 +41,7 @@ def spread(where: Serving, one: Contender, members: int, rounds: int, table: Tab
             room.result(f"{way} {batch(members)}")  # warms up
         for _, (name, way) in product(range(rounds), ways.items()):
             said = room.result(f"{way} {batch(members)}")
+            assert not said["lost"], f"{name} lost {said['lost']} messages"
             table.add(name, said["seconds"] / batch(members) * 1000)
 
 

@@ -11,13 +11,14 @@ was.
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from picows import WSListener, WSMsgType  # type: ignore[import-not-found]
 
 from benchmarks.client import Busy, connected, run
 
-SILENCE = 3.0  # seconds without a message after which the others count as lost
+FIRST, NEXT = 60.0, 3.0  # seconds without a message after which the others count as lost
 
 
 class Member(WSListener):  # type: ignore[misc]
@@ -42,11 +43,12 @@ async def publish(control: Any, order: str, members: int) -> None:
     busy, began = Busy(), time.perf_counter()
     Member.last = began
     control.send(WSMsgType.TEXT, order.encode())
-    while not Member.complete.is_set() and time.perf_counter() - Member.last < SILENCE:
-        try:
-            await asyncio.wait_for(Member.complete.wait(), SILENCE)
-        except TimeoutError:
-            continue
+    while not Member.complete.is_set():
+        patience = Member.last + (NEXT if Member.got else FIRST) - time.perf_counter()
+        if patience < 0:
+            break
+        with suppress(TimeoutError):
+            await asyncio.wait_for(Member.complete.wait(), patience)
     busy.say(seconds=Member.last - began, lost=Member.expected - Member.got)
 
 
