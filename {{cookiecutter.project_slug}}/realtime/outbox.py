@@ -33,7 +33,9 @@ class Outbox:
     def put(self, event: Event) -> None:
         """Send the event, at once if nothing waits."""
         if self.task is None and not self.held:
-            self.start(event)
+            task = asyncio.Task(self.drain(event), loop=self.loop, **EAGER)
+            if not task.done():
+                self.task, self.progress = task, self.loop.time()
         elif len(self.events) < LIMIT:
             self.events.append(event)
             if len(self.events) == BEHIND:
@@ -44,17 +46,11 @@ class Outbox:
         else:
             self.end(1013, "too slow")
 
-    def start(self, event: Event) -> None:
-        """Begin to send."""
-        task = asyncio.Task(self.drain(event), loop=self.loop, **EAGER)
-        if not task.done():
-            self.task, self.progress = task, self.loop.time()
-
     def release(self) -> None:
         """Send from now on; nothing may be sent before the accept."""
         self.held = False
         if self.events and self.task is None:
-            self.start(self.events.popleft())
+            self.put(self.events.popleft())
 
     async def drain(self, event: Event) -> None:
         """Send the event and those that come meanwhile."""
@@ -70,7 +66,8 @@ class Outbox:
             self.events.clear()
         finally:
             self.task = None
-            lagging.discard(self)
+            if lagging:  # hardly ever; a broadcast comes here for each client
+                lagging.discard(self)
 
     async def stop(self) -> None:
         """Forget what waits."""
