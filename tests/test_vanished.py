@@ -14,7 +14,8 @@ from tests.installing import Installed, environment, missing
 from tests.rendering import SERVERS
 from tests.serving import PROBING, production_command, wait_for
 
-UNSHARE = ["unshare", "--user", "--map-root-user", "--net"]
+# The server is in a namespace of processes, too, which ends with its first.
+UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork"]
 # Brings the network up, runs the server and a silent client, cuts the network, and waits until it
 # is ended.
 SCENE = """
