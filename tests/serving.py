@@ -97,7 +97,7 @@ def serving(
     """Run the server as in production, with the probe's settings, until the block ends."""
     port = free_port()
     command = [*production_command(installed.project, asgi_server, port), *options]
-    variables = environment(**PROBING, **variables)
+    variables = environment(**(PROBING | variables))
     with started(command, port, log, cwd=installed.project, env=variables) as process:
         yield Running(asgi_server, f"127.0.0.1:{port}", log, process)
 

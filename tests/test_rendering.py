@@ -27,7 +27,7 @@ FILES = {
         realtime/isolation.py realtime/joining.py realtime/lagging.py realtime/lifespan.py
         realtime/logout.py realtime/management/__init__.py
         realtime/management/commands/__init__.py realtime/management/commands/runserver.py
-        realtime/obeying.py realtime/outbox.py realtime/redis_link.py
+        realtime/obeying.py realtime/outbox.py realtime/proxy.py realtime/redis_link.py
         realtime/redis_publish.py realtime/redis_subscriptions.py realtime/redis_wire.py
         realtime/refusal.py realtime/request.py realtime/server.py
         realtime/static/realtime/socket.js realtime/tcp.py realtime/testing.py
@@ -36,10 +36,11 @@ FILES = {
         tests/test_checks.py tests/test_client.py tests/test_connections.py tests/test_database.py
         tests/test_handshake.py tests/test_lifespan.py tests/test_login.py tests/test_logout.py
         tests/test_loops.py tests/test_origin.py tests/test_outbox.py tests/test_page.py
-        tests/test_ping_pong.py tests/test_redis.py tests/test_server.py tests/urls.py
-        tests/views.py
+        tests/test_ping_pong.py tests/test_proxy.py tests/test_redis.py tests/test_server.py
+        tests/urls.py tests/views.py
     """,
     "daphne": "realtime/paced.py",
+    "hypercorn": "config/hypercorn.py",
     "pytest": "pytest.ini tests/conftest.py",
     "github": ".github/workflows/ci.yml .github/dependabot.yml",
     "gitlab": ".gitlab-ci.yml",

@@ -9,6 +9,7 @@ http = get_asgi_application()  # sets Django up, so it comes before what imports
 
 from realtime.handler import WebSocketHandler  # noqa: E402
 from realtime.lifespan import Lifespan  # noqa: E402
+from realtime.proxy import look_behind  # noqa: E402
 from realtime.types import Receive, Scope, Send  # noqa: E402
 
 websocket = WebSocketHandler()
@@ -17,6 +18,7 @@ lifespan = Lifespan()
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Hand the connection to the part that speaks its protocol."""
+    look_behind(scope)
     match scope["type"]:
         case "http":
             await http(scope, receive, send)

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,15 @@ def database(url: str) -> Any:
         options = settings.setdefault("OPTIONS", {})
         options["pool"] = {"min_size": 1, "max_size": options.get("pool", 20), "max_idle": 10}
     return settings
+
+
+@env.parser_for("networks")
+def networks(addresses: str) -> Any:
+    """Parse IP addresses and networks, separated by commas."""
+    try:
+        return [ip_network(address) for address in re.split(r"[,\s]+", addresses) if address]
+    except ValueError as error:
+        raise ValidationError(f"{error}, like '10.0.0.0/8'.") from error
 
 
 def seal() -> None:

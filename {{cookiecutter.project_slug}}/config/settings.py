@@ -11,6 +11,7 @@ DEBUG = env.bool("DEBUG", default=False)
 KEY: Any = ... if DEBUG is False else "for development only"
 SECRET_KEY = env.str("SECRET_KEY", KEY, validate=validate.Length(min=1))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [], str.strip, validate=HOST)
+FORWARDED_ALLOW_IPS = env.networks("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [], str.strip, validate=ORIGIN)
 DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{BASE_DIR}/db.sqlite3")}
 REDIS_URL = env.str("REDIS_URL", None, validate=redis)
@@ -50,18 +51,17 @@ if django.VERSION >= (6,):  # which sends a Content-Security-Policy
     MIDDLEWARE.insert(1, "django.middleware.csp.ContentSecurityPolicyMiddleware")
 SELF, NONE = ["'self'"], ["'none'"]
 SECURE_CSP = {"default-src": SELF, "base-uri": NONE, "form-action": SELF, "frame-ancestors": NONE}
+PROCESSORS = [
+    "django.template.context_processors.request",
+    "django.contrib.auth.context_processors.auth",
+    "django.contrib.messages.context_processors.messages",
+]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "config" / "templates"],
         "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-            ]
-        },
+        "OPTIONS": {"context_processors": PROCESSORS},
     }
 ]
 VALIDATORS = ["UserAttributeSimilarity", "MinimumLength", "CommonPassword", "NumericPassword"]

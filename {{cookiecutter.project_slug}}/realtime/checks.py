@@ -52,8 +52,9 @@ def connections_end_with_their_request(**kwargs: Any) -> list[CheckMessage]:
 @register()
 def broadcasts_reach_every_process(**kwargs: Any) -> list[CheckMessage]:
     """Without Redis, what one process publishes or closes, the others do not hear of."""
-    several = os.environ.get("WEB_CONCURRENCY", "") not in {"", "0", "1"}
-    return without_redis("WEB_CONCURRENCY asks for several processes") if several else []
+    names = ("WEB_CONCURRENCY", "GRANIAN_WORKERS")
+    asking = [name for name in names if os.environ.get(name) not in {None, "", "0", "1"}]
+    return without_redis(f"{asking[0]} asks for several processes") if asking else []
 
 
 @register(deploy=True)

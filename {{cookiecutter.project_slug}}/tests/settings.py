@@ -5,6 +5,7 @@ import os
 os.environ |= {
     "DEBUG": "true",
     "ALLOWED_HOSTS": "",
+    "FORWARDED_ALLOW_IPS": "127.0.0.1,10.0.0.0/8",
     "CSRF_TRUSTED_ORIGINS": "https://app.example.com,https://*.example.org",
 }
 

@@ -1,0 +1,189 @@
+"""Each ASGI server with production settings, behind nginx and Caddy as the README sets them up."""
+
+import asyncio
+import json
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
+
+from tests.installing import Installed, parameter
+from tests.proxies import CLIENT, Proxy, proxy
+from tests.rendering import SERVERS
+from tests.serving import Running, serving
+
+PRODUCTION = {
+    "DEBUG": "false",
+    "SECRET_KEY": "a key for this test, with enough different characters: 0123456789",
+    "ALLOWED_HOSTS": "localhost",
+    "DJANGO_SETTINGS_MODULE": "probe_proxy_settings",
+}
+FORGED = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "http", "X-Real-IP": "203.0.113.9"}
+PROXIES = ("nginx", "caddy")
+
+
+@pytest.fixture(scope="module", params=[parameter(server, "pytest") for server in SERVERS])
+def project(
+    request: pytest.FixtureRequest, installed: Callable[[str, str], Installed]
+) -> tuple[str, Installed]:
+    """A project whose static files are collected."""
+    project = installed(*request.param)
+    project.run("manage.py", "collectstatic", "--no-input", "--verbosity", "0")
+    return request.param[0], project
+
+
+@pytest.fixture(scope="module")
+def service(
+    project: tuple[str, Installed], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """Its service."""
+    log = tmp_path_factory.mktemp("service") / "log"
+    with serving(project[1], project[0], log, **PRODUCTION) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def fronts(
+    project: tuple[str, Installed], service: Running, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Proxy]]:
+    """The proxies in front of it."""
+    folder = tmp_path_factory.mktemp("proxies")
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(
+                proxy(name, project[1].project, service.address, folder / name)
+            )
+            for name in PROXIES
+        }
+
+
+async def first(front: Proxy, path: str, *says: str, **options: Any) -> str | bytes:
+    """The first message to a client, which may have said something."""
+    async with asyncio.timeout(10), front.connect(path, **options) as client:
+        for text in says:
+            await client.send(text)
+        return await client.recv()
+
+
+async def end(client: ClientConnection) -> tuple[int, str] | None:
+    """Code and reason of the service's close; None for a connection that just broke."""
+    with pytest.raises(ConnectionClosed) as closed:
+        await client.recv()
+    return (closed.value.rcvd.code, closed.value.rcvd.reason) if closed.value.rcvd else None
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_a_page_and_a_socket_are_secure_and_come_from_the_client_whatever_it_forges(
+    fronts: dict[str, Proxy], name: str
+) -> None:
+    front = fronts[name]
+    expected = {
+        "secure": True,
+        "address": CLIENT,
+        "client": CLIENT,
+        "host": f"localhost:{front.port}",
+    }
+    for headers in ({}, FORGED):
+        status, _, body = front.get("/seen/", **headers)
+        assert (status, json.loads(body)) == (200, expected)
+        origin = Origin(front.origin())
+        told = asyncio.run(first(front, "/seen/", origin=origin, additional_headers=headers))
+        assert json.loads(told) == expected
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_the_page_its_static_files_and_its_socket_are_there(
+    fronts: dict[str, Proxy], name: str
+) -> None:
+    front = fronts[name]
+    status, headers, _ = front.get("/")
+    assert status == 200
+    assert headers["Strict-Transport-Security"] == "max-age=2592000"
+    for path in ("index.css", "realtime/socket.js", "admin/css/base.css"):
+        assert front.get(f"/static/{path}")[0] == 200
+    assert front.get("/static/nothing.css")[0] == 404
+    assert asyncio.run(first(front, "/ws/", "ping", origin=Origin(front.origin()))) == "pong!"
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_a_page_of_another_origin_may_not_connect(fronts: dict[str, Proxy], name: str) -> None:
+    front = fronts[name]
+    for origin in ("https://evil.example", "https://localhost", f"http://localhost:{front.port}"):
+        with pytest.raises(InvalidStatus) as refused:
+            asyncio.run(first(front, "/ws/", origin=Origin(origin)))
+        assert refused.value.response.status_code == 403
+
+
+def test_who_is_no_proxy_is_not_believed_and_of_a_chain_the_last(service: Running) -> None:
+    for peer, said, address in (
+        (CLIENT, "203.0.113.9", CLIENT),
+        ("127.0.0.1", f"203.0.113.9, {CLIENT}", CLIENT),
+    ):
+        host, port = service.address.split(":")
+        client = HTTPConnection(host, int(port), timeout=5, source_address=(peer, 0))
+        client.request("GET", "/seen/", headers={"Host": "localhost", "X-Forwarded-For": said})
+        with client.getresponse() as answer:
+            assert json.loads(answer.read())["address"] == address
+
+
+def test_plain_http_is_sent_to_https(
+    fronts: dict[str, Proxy],
+) -> None:
+    front = fronts["nginx"]
+    client = HTTPConnection("127.0.0.1", front.plain, timeout=5)
+    client.request("GET", "/ws/?a=b", headers={"Host": "localhost"})
+    with client.getresponse() as answer:
+        assert (answer.status, answer.headers["Location"]) == (301, "https://localhost/ws/?a=b")
+
+
+def test_an_idle_socket_lives_through_the_time_out_by_its_heartbeat(
+    fronts: dict[str, Proxy],
+) -> None:
+    front = fronts["nginx"]
+
+    async def silent_client() -> None:
+        async with front.connect("/ws/", ping_interval=None) as silent:
+            with pytest.raises(ConnectionClosed):
+                await silent.recv()
+
+    async def scenario() -> None:
+        async with asyncio.timeout(20), front.connect("/ws/", ping_interval=None) as living:
+            end = asyncio.create_task(silent_client())
+            while not end.done():
+                await asyncio.wait({end}, timeout=1)
+                await living.send("ping")
+                assert await living.recv() == "pong!"
+            await end
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_sigterm_at_the_service_gives_every_client_a_close(
+    name: str, project: tuple[str, Installed], tmp_path: Path
+) -> None:
+    server, installed = project
+    with (
+        serving(installed, server, tmp_path / "log", **PRODUCTION) as stopping,
+        proxy(name, installed.project, stopping.address, tmp_path / "proxy") as front,
+    ):
+
+        async def ends() -> Counter[tuple[int, str] | None]:
+            async with asyncio.timeout(20), AsyncExitStack() as stack:
+                clients = [
+                    await stack.enter_async_context(front.connect("/ws/")) for _ in range(20)
+                ]
+                stopping.process.send_signal(signal.SIGTERM)
+                return Counter([await end(client) for client in clients])
+
+        assert asyncio.run(ends()) == {(1012, "service restart"): 20}
+        assert stopping.process.wait(10) in {0, -signal.SIGTERM}
+        assert front.get("/")[0] == 502

@@ -1,0 +1,7 @@
+"""What hypercorn takes from a file or its command only: here it comes from the environment."""
+
+import os
+
+workers = int(os.environ.get("WEB_CONCURRENCY", 1))
+websocket_max_message_size = int(os.environ.get("HYPERCORN_WEBSOCKET_MAX_MESSAGE_SIZE", 1 << 24))
+graceful_timeout = float(os.environ.get("HYPERCORN_GRACEFUL_TIMEOUT", 3))
