@@ -16,8 +16,9 @@ from tests.rendering import CIS, SERVERS, TEST_SETUPS, render
 
 FILES = {
     "common": """
-        .env .env.example .gitattributes .gitignore .pre-commit-config.yaml AGENTS.md README.md
-        manage.py pyproject.toml config/__init__.py config/asgi.py config/environment.py
+        .dockerignore .env .env.example .gitattributes .gitignore .pre-commit-config.yaml AGENTS.md
+        Caddyfile Dockerfile README.md compose.yaml manage.py pyproject.toml
+        config/__init__.py config/asgi.py config/environment.py
         config/settings.py config/static/icon.svg config/static/index.css config/static/index.js
         config/templates/index.html config/urls.py config/websocket.py
         realtime/__init__.py realtime/answer.py realtime/apps.py realtime/broadcast.py

@@ -1,0 +1,157 @@
+"""The Dockerfile and compose.yaml of a rendered project: valid, and they do what they say."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.images import Stage, build
+from tests.installing import environment
+from tests.rendering import CONTEXT, SERVERS, render
+from tests.serving import free_port, started, wait_for
+
+ENVIRONMENT = {
+    "SECRET_KEY": "a key for this test, with enough different characters: 0123456789",
+    "ALLOWED_HOSTS": ".example.com,localhost",
+    "DATABASE_URL": "sqlite:////tmp/db.sqlite3",
+    "REDIS_URL": "redis://localhost:6379/0",
+}
+LIMITS = {
+    "uvicorn": {"WEB_CONCURRENCY": "2", "UVICORN_WS_MAX_SIZE": "1000"},
+    "granian": {"GRANIAN_WORKERS": "2"},
+    "hypercorn": {"WEB_CONCURRENCY": "2", "HYPERCORN_WEBSOCKET_MAX_MESSAGE_SIZE": "1000"},
+    "daphne": {},
+}
+WORKER = {  # what a worker says of itself
+    "uvicorn": r"Started server process \[(\d+)\]",
+    "granian": r"Started worker-(\d+)",
+    "hypercorn": r"\[(\d+)\] \[INFO\] Running on",
+}
+
+
+@dataclass
+class Container:
+    """A container that listens on `port`."""
+
+    port: int
+    log: Path
+    process: int
+    healthy: Callable[[], bool]
+
+
+@contextmanager
+def running(image: Stage, log: Path, **variables: str) -> Iterator[Container]:
+    """Run the image as a user without rights on a read-only file system, until the block ends."""
+    port = free_port()
+
+    def here(command: list[str]) -> list[str]:
+        """The command with a port of this machine."""
+        return [part.replace("0.0.0.0", "127.0.0.1").replace("8000", str(port)) for part in command]
+
+    def healthy() -> bool:
+        command = [*image.sandbox(), *here(image.health)]
+        return not subprocess.run(
+            command, env=variables, capture_output=True, timeout=20
+        ).returncode
+
+    variables = ENVIRONMENT | variables | {"HOME": "/"}
+    assert not healthy()
+    reader, writer = os.pipe()
+    sandbox = image.sandbox("--as-pid-1", "--info-fd", str(writer))
+    options: dict[str, Any] = {"env": variables, "pass_fds": [writer]}
+    with started([*sandbox, *here(image.command)], port, log, **options):
+        os.close(writer)
+        with os.fdopen(reader) as told:
+            yield Container(port, log, json.load(told)["child-pid"], healthy)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_linters_find_nothing(server: str, tmp_path: Path) -> None:
+    project = render(tmp_path, asgi_server=server)
+    schema = ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml"]
+    for command in (["hadolint", "Dockerfile"], schema):
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_compose_sets_what_the_service_requires_and_passes_its_limits_on(
+    server: str, tmp_path: Path
+) -> None:
+    project = render(tmp_path, asgi_server=server)
+    web = yaml.safe_load((project / "compose.yaml").read_text())["services"]["web"]
+    assert {*ENVIRONMENT, *LIMITS[server]} <= web["environment"].keys()
+    readme = (project / "README.md").read_text()
+    for variable in {*web["environment"], *CONTEXT["_servers"][server]["variables"]}:
+        assert f"`{variable}`" in readme
+
+
+def test_without_a_lock_file_the_build_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="uv lock"):
+        build(render(tmp_path), tmp_path / "stages")
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_an_image_serves_is_healthy_keeps_its_limits_stops_and_holds_no_secret(
+    name: str, tmp_path: Path
+) -> None:
+    project = render(tmp_path, asgi_server=name)
+    (project / "db.sqlite3").touch()
+    subprocess.run(
+        ["uv", "lock", "--quiet"], cwd=project, env=environment(), timeout=60, check=True
+    )
+    stages = build(project, tmp_path / "stages")
+    image, proxy = stages[""], stages["proxy"].root
+    assert image.user not in {"0", "root"}
+    there = {path.name for path in (image.root / "app").iterdir()}
+    assert {"manage.py", "config", "realtime", "staticfiles", ".venv"} <= there
+    assert not there & {".env", ".github", "tests", "db.sqlite3"}
+    assert (proxy / "etc/caddy/Caddyfile").is_file()
+    assert (proxy / "srv/static/realtime/socket.js").is_file()
+
+    def client(port: int) -> connect:
+        where: dict[str, Any] = {"host": "127.0.0.1", "proxy": None, "compression": None}
+        return connect(f"ws://www.example.com:{port}/ws/", **where)
+
+    async def scenario(service: Container) -> None:
+        async with asyncio.timeout(20), client(service.port) as quiet:
+            await quiet.send("ping")
+            assert await quiet.recv() == "pong!"
+            if any("SIZE" in limit for limit in LIMITS[name]):
+                async with client(service.port) as talker:
+                    await talker.send("x" * 1000)
+                    await talker.send("ping")
+                    assert await talker.recv() == "pong!"
+                    await talker.send("x" * 1001)
+                    assert await code(talker) == 1009
+            os.kill(service.process, signal.SIGTERM)  # as `docker stop` does
+            assert await code(quiet) == 1012
+
+    with running(image, tmp_path / "log", **LIMITS[name]) as service:
+        wait_for("a healthy service", service.healthy)
+        if name in WORKER:
+            log = service.log
+            wait_for("workers", lambda: len({*re.findall(WORKER[name], log.read_text())}) == 2)
+        asyncio.run(scenario(service))
+        wait_for("the end", lambda: not Path(f"/proc/{service.process}").exists(), 10)
+        assert not service.healthy()
+        assert "Traceback" not in service.log.read_text()
+
+
+async def code(client: ClientConnection) -> int | None:
+    """The code with which the service closes."""
+    with pytest.raises(ConnectionClosed) as closed:
+        await client.recv()
+    return closed.value.rcvd.code if closed.value.rcvd else None
