@@ -7,7 +7,6 @@ there is none. Linux only; takes about half an hour, a minute with --quick.
 
 import argparse
 import os
-import platform
 import resource
 import subprocess
 import tempfile
@@ -25,7 +24,7 @@ from tests.installing import environment
 from tests.services import own_redis, postgres
 
 COMMAND = "python -m benchmarks"
-SHOWN = "django asgiref uvicorn uvloop websockets starlette channels channels-redis django-socket"
+SHOWN = "django uvicorn granian hypercorn daphne starlette channels channels-redis django-socket"
 
 
 def through_redis(lab: Lab) -> Iterator[Table]:
@@ -50,18 +49,19 @@ MEASURES: dict[str, Callable[[Lab], Iterator[Table]]] = {
 
 def circumstances(lab: Lab) -> str:
     """Date, machine and versions."""
-    frozen = subprocess.check_output(
-        ["uv", "pip", "freeze", "--python", ".venv"],
-        cwd=lab.project(),
-        env=environment(),
-        text=True,
-    )
-    versions = [
-        line.replace("==", " ") for line in frozen.split() if line.split("==")[0] in SHOWN.split()
-    ]
+    versions = set()
+    for project in lab.projects.values():
+        freeze = ["uv", "pip", "freeze", "--python", ".venv"]
+        told = subprocess.check_output(freeze, cwd=project, env=environment(), text=True)
+        versions |= {line for line in told.split() if line.split("==")[0] in SHOWN.split()}
     python = subprocess.check_output([lab.program(), "-V"], text=True).strip()
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
-    return f"{date.today()}; {machine}; {python}, {', '.join(versions)}."
+    named = [
+        line.split(":")[1]
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    machine = f"{os.cpu_count()} cores{f' of {named[0].strip()}' if named else ''}"
+    return f"{date.today()}; {machine}; {python}, {', '.join(sorted(versions)).replace('==', ' ')}."
 
 
 def main() -> None:

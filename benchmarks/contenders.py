@@ -20,7 +20,7 @@ class Contender:
 
 
 def peer(name: str, app: str, layer: str = "memory") -> Contender:
-    """A Django app that takes the place of `realtime`; its broadcasts go through the layer."""
+    """The rendered project with another Django app, whose broadcasts go through the layer."""
     settings = {"DJANGO_SETTINGS_MODULE": "benchmarks.peers.settings", "PEER": app, "LAYER": layer}
     return Contender(name, f"benchmarks.peers.{app}:application", settings)
 

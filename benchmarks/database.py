@@ -24,4 +24,5 @@ def measure(lab: Lab, url: str) -> Iterator[Table]:
         variables = {"DATABASE_URL": f"{url}?pool={LOAD.clients}"}
         with serving(lab.project(), "uvicorn", one, **variables) as where:
             table.add(one.name, apply(LOAD, where, "", seconds)["done"] / seconds)
+    table.note = "Channels by `database_sync_to_async`, whose calls share a thread by default."
     yield table

@@ -15,7 +15,7 @@ from tests.rendering import SERVERS
 class Extent:
     """How often and how long is measured, and with how many clients."""
 
-    rounds: int = 5
+    rounds: int = 3
     seconds: float = 3
     idle: int = 4000
     rooms: tuple[int, ...] = (100, 1000, 5000)

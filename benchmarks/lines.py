@@ -1,7 +1,7 @@
 """Lines of Python on a WebSocket's way through each: what a user owns, and what comes with it.
 
-Counted are the modules that the application imports, without Django, asgiref and the server, which
-all have in common, and without blank lines.
+Counted are the modules that the application and its routes import, without Django, asgiref and the
+server, which all have in common, and without blank lines; the loops of this benchmark are in it.
 """
 
 import subprocess
@@ -13,14 +13,16 @@ from benchmarks.servers import SETTINGS
 from tests.installing import environment
 from tests.rendering import TEMPLATE
 
-SERVICE_OWN = ("config.asgi", "config.websocket", "realtime")
+SERVICE_OWN = ("config.asgi", "config.websocket", "realtime", "benchmarks.probe.routes")
+SERVICE_LATER = "benchmarks.probe.routes,realtime.redis_link,realtime.redis_publish"
 THEIRS = ("starlette", "channels", "channels_redis", "django_socket")
 COUNT = """
 import sys
 from importlib import import_module
 from pathlib import Path
-application, *counted = sys.argv[1:]
-import_module(application)
+modules, *counted = sys.argv[1:]
+for name in modules.split(","):
+    import_module(name)
 files = [module.__file__ for name, module in sys.modules.items() if getattr(module, "__file__", "")
          and any(f"{name}.".startswith(f"{package}.") for package in counted)]
 print(sum(bool(line.strip()) for file in files for line in Path(file).read_text().splitlines()))
@@ -29,9 +31,10 @@ print(sum(bool(line.strip()) for file in files for line in Path(file).read_text(
 
 def count(lab: Lab, one: Contender, packages: tuple[str, ...]) -> int:
     """The lines of what the application imports of these packages."""
+    modules = f"{one.module},{SERVICE_LATER}" if one is SERVICE else one.module
     variables = SETTINGS | one.variables | {"REDIS_URL": "redis://localhost:6379"}
     counted = subprocess.check_output(
-        [lab.program(), "-c", COUNT, one.module, *packages],
+        [lab.program(), "-c", COUNT, modules, *packages],
         cwd=lab.project(),
         env=environment(PYTHONPATH=f"{lab.project()}:{TEMPLATE}", **variables),
         text=True,

@@ -18,7 +18,7 @@ from picows import WSListener, WSMsgType  # type: ignore[import-not-found]
 
 from benchmarks.client import Busy, connected, run
 
-FIRST, NEXT = 60.0, 3.0  # seconds without a message after which the others count as lost
+FIRST, NEXT = 60.0, 10.0  # seconds without a message after which the others count as lost
 
 
 class Member(WSListener):  # type: ignore[misc]

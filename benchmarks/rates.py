@@ -50,7 +50,7 @@ def measure(
 ) -> Iterator[Table]:
     """The rates of all, in turn; of messages also the times of the answers."""
     project = lab.project(server)
-    rate = Table(load.name, load.title, "a second")
+    rate = Table(load.name, load.title, "a CPU second")
     times = {p: Table(p, f"time of an answer, 64 clients, {p}", "ms") for p in ("p50", "p99")}
     busy = 0.0
     key = cookie(project) if load.who == WITH_USERS else ""

@@ -8,9 +8,9 @@ REFERENCES = ("bare ASGI", "a loop of sends", "the limit", "Channels", "channels
 
 
 def number(value: float) -> str:
-    """With three digits, or as many as there are before the point."""
-    places = 0 if value >= 100 or value == int(value) else 1 if value >= 10 else 2
-    return f"{value:,.{places}f}"
+    """With three digits, or as many as there are before the point; a count as it is."""
+    whole = isinstance(value, int) or value >= 100 or not value
+    return f"{value:,.{0 if whole else 1 if value >= 10 else 2}f}"
 
 
 def ratio(table: Table, one: str, other: str) -> str:

@@ -21,7 +21,7 @@ SETTINGS = {"DEBUG": "false", "SECRET_KEY": "for this measurement", "ALLOWED_HOS
 
 @dataclass
 class Serving:
-    """A server that runs; `session` is the process group of its processes."""
+    """A server that runs; `session` is that of its processes, by setsid(2)."""
 
     project: Path
     port: int
@@ -57,7 +57,7 @@ class Serving:
         command = [f"{self.project}/.venv/bin/python", "-m", f"benchmarks.{module}", url]
         pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         with subprocess.Popen(
-            [*command, *arguments], cwd=TEMPLATE, preexec_fn=on_core(1), **pipes
+            [*command, *arguments], cwd=TEMPLATE, preexec_fn=on_core(-1), **pipes
         ) as process:
             try:
                 yield Client(process)
@@ -83,9 +83,9 @@ class Client:
         return told
 
 
-def on_core(core: int) -> functools.partial[None]:
-    """Return a function that keeps the process that calls it on this core."""
-    return functools.partial(os.sched_setaffinity, 0, {core})
+def on_core(place: int) -> functools.partial[None]:
+    """Return a function that keeps the process on the first core that there is, or the last, -1."""
+    return functools.partial(os.sched_setaffinity, 0, {sorted(os.sched_getaffinity(0))[place]})
 
 
 @contextmanager

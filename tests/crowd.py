@@ -84,8 +84,11 @@ def memory(server: Running) -> int:
 
 def holds(server: Running, file: Path) -> bool:
     """Whether a process of the server has the file open."""
-    found = [os.readlink(link) for path in processes(server) for link in (path / "fd").iterdir()]
-    return str(file) in found
+    for link in [link for path in processes(server) for link in (path / "fd").iterdir()]:
+        with suppress(FileNotFoundError):  # closed meanwhile
+            if os.readlink(link) == str(file):
+                return True
+    return False
 
 
 def calm_state(server: Running) -> Any:

@@ -109,7 +109,7 @@ def copy(arguments: list[str], stage: Stage, stages: dict[str, Stage], context: 
     """COPY from the context, from another stage, or from the image of uv."""
     *sources, to = [argument for argument in arguments if not argument.startswith("--from=")]
     origin = arguments[0].removeprefix("--from=") if "--from=" in arguments[0] else ""
-    if origin.startswith("ghcr.io/astral-sh/uv:"):
+    if origin == "uv":
         assert (sources, to) == (["/uv"], "/bin/")
         (stage.root / UV).mkdir(parents=True)  # /bin is the machine's own
         shutil.copy(find_uv_bin(), stage.root / UV)

@@ -116,7 +116,7 @@ def proxy(name: str, project: Path, service: str, folder: Path) -> Iterator[Prox
             ("example.com", "localhost"),
             ("listen 80;", f"listen 127.0.0.1:{plain};"),
             ("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;"),
-            ("proxy_read_timeout 60s;", "proxy_read_timeout 2s;"),
+            ("proxy_read_timeout 60s;", "proxy_read_timeout 4s;"),
         )
         (folder / "site.conf").write_text(site)
         command = [path, "-p", str(folder), "-c", "nginx.conf", "-e", "stderr"]

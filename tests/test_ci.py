@@ -90,7 +90,7 @@ def run_here(script: str, port: int, project: Path, variables: dict[str, str]) -
             start_new_session=True,
         )
         try:
-            status = process.wait(120)
+            status = process.wait(300)
         finally:
             kill(process)
     assert status == 0, log.read_text()

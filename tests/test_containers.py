@@ -140,7 +140,7 @@ def test_an_image_serves_is_healthy_keeps_its_limits_stops_and_holds_no_secret(
             assert await code(quiet) == 1012
 
     with running(image, tmp_path / "log", **LIMITS[name]) as service:
-        wait_for("a healthy service", service.healthy)
+        wait_for("a healthy service", service.healthy, 60)
         if name in WORKER:
             log = service.log
             wait_for("workers", lambda: len({*re.findall(WORKER[name], log.read_text())}) == 2)

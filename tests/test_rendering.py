@@ -38,7 +38,7 @@ FILES = {
         tests/test_handshake.py tests/test_lifespan.py tests/test_login.py tests/test_logout.py
         tests/test_loops.py tests/test_origin.py tests/test_outbox.py tests/test_page.py
         tests/test_ping_pong.py tests/test_proxy.py tests/test_redis.py tests/test_server.py
-        tests/urls.py tests/views.py
+        tests/test_threads.py tests/urls.py tests/views.py
     """,
     "daphne": "realtime/paced.py",
     "hypercorn": "config/hypercorn.py",

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection
@@ -36,8 +37,19 @@ async def codes_at_stop(server: Running, number: int) -> Counter[int | None]:
             return Counter(await asyncio.gather(*map(end, clients)))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("combination", [parameter(server, "pytest") for server in SERVERS])
+def with_workers(server: str, workers: int) -> Any:
+    """A server with so many workers, as a parameter."""
+    one = parameter(server, "pytest")
+    return pytest.param(*one.values, workers, marks=one.marks, id=f"{one.id}-{workers}")
+
+
+@pytest.mark.parametrize(
+    ("combination", "workers"),
+    [
+        *(with_workers(server, 1) for server in SERVERS),
+        *(with_workers(server, 2) for server in WORKERS),
+    ],
+)
 def test_every_client_gets_a_close_even_beside_one_that_does_not_read(
     combination: tuple[str, str],
     workers: int,
@@ -45,8 +57,6 @@ def test_every_client_gets_a_close_even_beside_one_that_does_not_read(
     tmp_path: Path,
 ) -> None:
     name = combination[0]
-    if workers > 1 and name not in WORKERS:
-        pytest.skip(f"{name} has no workers")
     options = [WORKERS[name], str(workers)] if workers > 1 else []
     with serving(installed(*combination), name, tmp_path / "log", *options) as server:
         begin = time.monotonic()

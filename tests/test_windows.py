@@ -51,7 +51,8 @@ def test_git_writes_lf_even_where_it_is_set_to_write_crlf(tmp_path: Path) -> Non
         assert re.match(r"i/(lf|none) +w/(lf|none) ", line), line
 
 
-def test_the_templates_own_code_uses_nothing_that_windows_lacks() -> None:
-    command = ["mypy", "--platform", "win32", "hooks", "template_extension.py"]
+def test_the_templates_own_code_uses_nothing_that_windows_lacks(tmp_path: Path) -> None:
+    command = ["mypy", "--platform", "win32", "--cache-dir", str(tmp_path)]
+    command += ["hooks", "template_extension.py"]
     done = subprocess.run(command, cwd=TEMPLATE, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout

@@ -18,6 +18,7 @@ from realtime.handler import WebSocketHandler
 databases: Any = connections
 per_thread = databases._connections
 in_threads = vars(WebSocketHandler)["in_thread"]
+CLOSING = ("close", "close_if_unusable_or_obsolete")
 borrowers = 0
 
 
@@ -29,8 +30,8 @@ def share_connections() -> None:
         shared = {connection.alias: connection for connection in connections.all()}
         for connection in shared.values():
             connection.inc_thread_sharing()
-            # They are the test's: no request may close them as its own.
-            vars(connection)["close_if_unusable_or_obsolete"] = lambda: None
+            # They are the test's: no request and no thread that ends may close them as its own.
+            vars(connection).update(dict.fromkeys(CLOSING, lambda: None))
         databases._connections = SimpleNamespace(**shared)
         WebSocketHandler.in_thread = sync_to_async(Answering.answer)  # where the test's ORM runs
         database.shared = True
@@ -43,7 +44,8 @@ def unshare_connections() -> None:
     if borrowers == 0:
         for connection in connections.all():
             connection.dec_thread_sharing()
-            vars(connection).pop("close_if_unusable_or_obsolete", None)
+            for name in CLOSING:
+                vars(connection).pop(name, None)
         databases._connections = per_thread
         WebSocketHandler.in_thread = in_threads
         database.shared = False

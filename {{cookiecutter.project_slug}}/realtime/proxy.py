@@ -1,30 +1,40 @@
 """The client's address where a proxy stands between; the servers have four ways to say it."""
 
+import re
 from ipaddress import ip_address
 
 from django.conf import settings
 
 from realtime.types import Scope
 
+WITH_PORT = re.compile(r"\[(.+)\](?::\d+)?|([^:]+):\d+")  # as some gateways write an address
+
 
 def trusted(address: str) -> bool:
     """Whether it is the address of a proxy that is believed."""
     try:
         ip = ip_address(address)
-    except ValueError:  # a Unix socket, or what a client made up
+    except ValueError:  # what a client made up
         return False
+    ip = getattr(ip, "ipv4_mapped", None) or ip
     return any(ip in network for network in settings.FORWARDED_ALLOW_IPS)
 
 
+def bare(address: str) -> str:
+    """An address without its port."""
+    match = WITH_PORT.fullmatch(address.strip())
+    return match[1] or match[2] if match else address.strip()
+
+
 def look_behind(scope: Scope) -> None:
-    """Put the client's address into the scope, which has the proxy's.
+    """Put the client's address into the scope, which has the proxy's, or none at a Unix socket.
 
     It is the last one in X-Forwarded-For that is no proxy's: those before it may be forged.
     """
     client = scope.get("client")
-    if client and trusted(client[0]):
-        headers = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-        said = [address.strip() for address in b",".join(headers).decode("latin-1").split(",")]
+    if not client or trusted(client[0]):
+        headers = [value for name, value in scope.get("headers", ()) if name == b"x-forwarded-for"]
+        said = [bare(address) for address in b",".join(headers).decode("latin-1").split(",")]
         while len(said) > 1 and trusted(said[-1]):
             said.pop()
         if said[-1]:

@@ -12,9 +12,9 @@ from django.db import connections
 
 
 class Threads(Executor):
-    """As few threads as do the work, up to `size`; each ends after `keep` seconds of idleness. One
-    takes call after call, as to wake another for each costs more than a handshake; a call that
-    waits, as for the database, has others join.
+    """Up to `size` threads, of which each ends after `keep` seconds of idleness. One takes call
+    after call, as to wake another for each costs more than a handshake; a call that waits, as for
+    the database, has others join.
     """
 
     def __init__(self, name: str, size: int, keep: float = 2) -> None:

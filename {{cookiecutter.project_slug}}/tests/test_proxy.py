@@ -32,11 +32,16 @@ urlpatterns = [path("whence/", whence)]
         ("127.0.0.1", "10.1.2.3,127.0.0.1", "10.1.2.3"),
         ("127.0.0.1", "", "127.0.0.1"),
         ("192.0.2.1", "198.51.100.7", "192.0.2.1"),
+        ("127.0.0.1", "192.0.2.1:50123", "192.0.2.1"),
+        ("127.0.0.1", "[2001:db8::1]:443", "2001:db8::1"),
+        ("::ffff:127.0.0.1", "192.0.2.1", "192.0.2.1"),
+        ("", "192.0.2.1", "192.0.2.1"),  # at a Unix socket
     ],
 )
 async def test_the_clients_address_is_what_a_trusted_proxy_says(
     peer: str, said: str, client: str
 ) -> None:
-    proxied: Any = {"headers": {"X-Forwarded-For": said}, "client": (peer, 50000)}
+    there = (peer, 50000) if peer else None
+    proxied: Any = {"headers": {"X-Forwarded-For": said}, "client": there}
     async with WebSocketClient("/whence/", **proxied) as connected:
         assert await connected.receive() == client

@@ -53,7 +53,7 @@ export class ReconnectingWebSocket extends EventTarget {
     const socket = (this.#socket = new WebSocket(this.url))
     let opened = 0, pinged = false // when; whether the next "pong!" answers the ping of listen()
     const lost = (/** @type {{code?: number, reason?: string}} */ { code = 1006, reason = "" }) => {
-      socket.onmessage = socket.onerror = socket.onclose = null
+      socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null
       socket.close()
       this.#lost({ code, reason }, opened)
     }
@@ -79,7 +79,7 @@ export class ReconnectingWebSocket extends EventTarget {
       if (data === "pong!" && pinged) pinged = false
       else this.dispatchEvent(new MessageEvent("message", { data }))
     }
-    socket.onerror = () => lost({}) // a blocked one has no close
+    socket.onerror = () => setTimeout(() => socket.onclose && lost({})) // a blocked one has no close
     socket.onclose = lost
   }
 

@@ -31,8 +31,13 @@ class ProxyTests(SimpleTestCase):
             ("127.0.0.1", "10.1.2.3,127.0.0.1", "10.1.2.3"),
             ("127.0.0.1", "", "127.0.0.1"),
             ("192.0.2.1", "198.51.100.7", "192.0.2.1"),
+            ("127.0.0.1", "192.0.2.1:50123", "192.0.2.1"),
+            ("127.0.0.1", "[2001:db8::1]:443", "2001:db8::1"),
+            ("::ffff:127.0.0.1", "192.0.2.1", "192.0.2.1"),
+            ("", "192.0.2.1", "192.0.2.1"),  # at a Unix socket
         ):
             with self.subTest(said, peer=peer):
-                proxied: Any = {"headers": {"X-Forwarded-For": said}, "client": (peer, 50000)}
+                there = (peer, 50000) if peer else None
+                proxied: Any = {"headers": {"X-Forwarded-For": said}, "client": there}
                 async with WebSocketClient("/whence/", **proxied) as connected:
                     self.assertEqual(await connected.receive(), client)
