@@ -42,13 +42,13 @@ def chromium() -> Iterator[Browser]:
             yield browser
 
 
-def until(page: Page, awaited: str, happened: Callable[[], bool]) -> None:
+def until(page: Page, awaited: str, happened: Callable[[], bool], seconds: int = 5) -> None:
     """Wait for it, and let Playwright handle what comes from the page meanwhile."""
-    for _ in range(1000):
+    for _ in range(seconds * 200):
         if happened():
             return
         page.wait_for_timeout(5)
-    raise TimeoutError(f"{awaited}: not within 5 s")
+    raise TimeoutError(f"{awaited}: not within {seconds} s")
 
 
 class Answering(ThreadingHTTPServer):
