@@ -1,7 +1,7 @@
 """All measurements, or some: `python -m benchmarks [--quick] [--output FOLDER] [NAME ...]`.
 
-Prints each table as soon as it is there. With all of them done, writes benchmarks.md and a chart of
-each measure to the folder, docs/ by default. What needs a Redis or a PostgreSQL is left out where
+Prints each table as soon as it is there. With all of them done, writes benchmarks.md and in charts/
+a chart of each measure, in docs/ by default. What needs a Redis or a PostgreSQL is left out where
 there is none. Linux only; takes about half an hour, a minute with --quick.
 """
 
@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import database, fanout, first_pong, four, lines, memory, rates
+from benchmarks import database, each_server, fanout, first_pong, lines, memory, rates
 from benchmarks.charts import chart
-from benchmarks.lab import QUICK, Extent, Lab, Table, lab
-from benchmarks.report import document, markdown
+from benchmarks.projects import QUICK, Extent, Lab, lab
+from benchmarks.tables import Table, document, markdown
 from tests.installing import environment
 from tests.services import own_redis, postgres
 
@@ -41,7 +41,7 @@ MEASURES: dict[str, Callable[[Lab], Iterator[Table]]] = {
     "fanout": fanout.measure,
     "redis": through_redis,
     "database": lambda lab: database.measure(lab, postgres()),
-    "servers": four.measure,
+    "servers": each_server.measure,
     "first": first_pong.measure,
     "lines": lines.measure,
 }
@@ -85,11 +85,12 @@ def main() -> None:
             except pytest.skip.Exception as reason:
                 print(f"\n{name}: left out, {reason}")
         if not options.names:
-            options.output.mkdir(exist_ok=True)
+            charts = options.output / "charts"
+            charts.mkdir(parents=True, exist_ok=True)
             told = document(tables, circumstances(here), COMMAND)
             (options.output / "benchmarks.md").write_text(told, "utf-8")
             for table in tables:
-                (options.output / f"{table.name}.svg").write_text(chart(table), "utf-8")
+                (charts / f"{table.name}.svg").write_text(chart(table), "utf-8")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 from html import escape
 
 from benchmarks.contenders import SERVICE
-from benchmarks.lab import Table
-from benchmarks.report import number
+from benchmarks.tables import Table, number
 
 WIDTH, LABEL, ROW, HEAD = 640, 190, 26, 40  # in pixels: all, the names, a bar, the title
 STYLE = """

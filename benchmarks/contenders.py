@@ -36,7 +36,7 @@ DJANGO_SOCKET_REDIS = peer("django-socket", "django_socket", "redis")
 SERVICE = Contender(
     "this service",
     "config.asgi:application",
-    {"DJANGO_SETTINGS_MODULE": "benchmarks.probe.settings"},
+    {"DJANGO_SETTINGS_MODULE": "benchmarks.service.settings"},
 )
 
 ALL = (BARE, ARTICLE, STARLETTE, CHANNELS, DJANGO_SOCKET, SERVICE)

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from itertools import product
 
 from benchmarks.contenders import WITH_USERS
-from benchmarks.lab import Lab, Table
+from benchmarks.projects import Lab
 from benchmarks.rates import Load, apply
 from benchmarks.servers import serving
+from benchmarks.tables import Table
 
 QUERY = 0.02  # seconds
 LOAD = Load("database", "messages with a query of 20 ms, 64 clients", "messages", 64, "/query/")

@@ -16,8 +16,9 @@ from benchmarks.contenders import (
     SERVICE,
     Contender,
 )
-from benchmarks.lab import Lab, Table
+from benchmarks.projects import Lab
 from benchmarks.servers import Serving, serving
+from benchmarks.tables import Table
 
 PLAIN = "a loop of sends"
 IN_PROCESS = (CHANNELS, DJANGO_SOCKET, SERVICE)
@@ -36,7 +37,7 @@ def spread(where: Serving, one: Contender, members: int, rounds: int, table: Tab
     busy = 0.0
     ways = {PLAIN: "plain"} if one is SERVICE else {}
     ways[one.name] = "published"
-    with where.client("members", "", str(members)) as room:
+    with where.client("room_members", "", str(members)) as room:
         room.result()
         for way in ways.values():
             room.result(f"{way} {batch(members)}")  # warms up
@@ -51,7 +52,7 @@ def spread(where: Serving, one: Contender, members: int, rounds: int, table: Tab
 
 def burst(where: Serving, members: int) -> float:
     """The percentage of many messages at once that does not reach all members."""
-    with where.client("members", "", str(members)) as room:
+    with where.client("room_members", "", str(members)) as room:
         room.result()
         return room.result(f"published {BURST}")["lost"] / BURST / members * 100
 
@@ -72,7 +73,7 @@ def in_room(
             busy = max(busy, spread(where, one, members, lab.extent.rounds, table))
             if members == lab.extent.rooms[0]:
                 lost.add(one.name, burst(where, members))
-    table.note += f"The clients were busy for at most {busy:.0%} of the time."
+    table.note_busy(busy)
     yield table
     if lost.values:
         yield lost

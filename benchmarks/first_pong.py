@@ -19,7 +19,8 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from benchmarks.lab import Lab, Table
+from benchmarks.projects import Lab
+from benchmarks.tables import Table
 from tests.browser import chromium, until
 from tests.installing import environment
 from tests.rendering import TEMPLATE

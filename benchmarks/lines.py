@@ -8,13 +8,14 @@ import subprocess
 from collections.abc import Iterator
 
 from benchmarks.contenders import CHANNELS, DJANGO_SOCKET, SERVICE, STARLETTE, Contender
-from benchmarks.lab import Lab, Table
+from benchmarks.projects import Lab
 from benchmarks.servers import SETTINGS
+from benchmarks.tables import Table
 from tests.installing import environment
 from tests.rendering import TEMPLATE
 
-SERVICE_OWN = ("config.asgi", "config.websocket", "realtime", "benchmarks.probe.routes")
-SERVICE_LATER = "benchmarks.probe.routes,realtime.redis_link,realtime.redis_publish"
+SERVICE_OWN = ("config.asgi", "config.websocket", "realtime", "benchmarks.service.routes")
+SERVICE_LATER = "benchmarks.service.routes,realtime.backends.redis"
 THEIRS = ("starlette", "channels", "channels_redis", "django_socket")
 COUNT = """
 import sys

@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 
 from benchmarks.contenders import ALL, Contender
-from benchmarks.lab import Lab, Table
+from benchmarks.projects import Lab
 from benchmarks.servers import Serving, serving
+from benchmarks.tables import Table
 
 FIRST = 100  # connections that are not counted, as they make what is made once
 
 
 def cost(where: Serving, number: int) -> float:
     """KiB that each of so many connections costs, once it has been pinged."""
-    with where.client("client", "/ws/", "", "hold", str(FIRST)) as first:
+    with where.client("load", "/ws/", "", "hold", str(FIRST)) as first:
         first.result()
         before = where.memory()
-        with where.client("client", "/ws/", "", "hold", str(number)) as others:
+        with where.client("load", "/ws/", "", "hold", str(number)) as others:
             others.result()
             return (where.memory() - before) / number / 1024
 

@@ -9,8 +9,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from benchmarks.contenders import ALL, WITH_USERS, Contender
-from benchmarks.lab import Lab, Table
+from benchmarks.projects import Lab
 from benchmarks.servers import Serving, cookie, serving
+from benchmarks.tables import Table
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def apply(load: Load, where: Serving, key: str, seconds: float) -> dict[str, flo
     """Put the load on the server; return what the clients say, and the `rate`."""
     before = where.processor_time()
     arguments = (key, load.what, str(load.clients), str(seconds))
-    with where.client("client", load.path, *arguments) as client:
+    with where.client("load", load.path, *arguments) as client:
         said = client.result()
     return said | {"rate": said["done"] / (where.processor_time() - before)}
 
@@ -65,7 +66,7 @@ def measure(
                 for p, table in times.items():
                     table.add(name, said[p])
                 busy = max(busy, said["busy"])
-    rate.note = f"The clients were busy for at most {busy:.0%} of the time."
+    rate.note_busy(busy)
     yield rate
     if load is MESSAGES:
         yield from times.values()

@@ -10,7 +10,7 @@ ANSWERS = json.loads(r"""{{ cookiecutter|tojson }}""")
 # are the first choice's own: those that another choice has too are overwritten.
 FIRST = {
     "asgi_server": ("uvicorn", []),
-    "test_setup": ("pytest", ["pytest.ini", "tests/conftest.py"]),
+    "test_setup": ("pytest", ["pytest.ini", "conftest.py"]),
     "ci": (
         "github",
         [".github/workflows/ci.yml", ".github/dependabot.yml", ".github/workflows", ".github"],

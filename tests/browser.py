@@ -10,9 +10,9 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.installing import missing
-from tests.rendering import TEMPLATE
+from tests.rendering import FOLDER, TEMPLATE
 
-MODULE = TEMPLATE / "{{cookiecutter.project_slug}}/realtime/static/realtime/socket.js"
+MODULE = TEMPLATE / FOLDER / "realtime/static/realtime/socket.js"
 START = """
 import { ReconnectingWebSocket } from "./socket.js"
 window.ReconnectingWebSocket = ReconnectingWebSocket

@@ -1,6 +1,7 @@
 """Installs rendered projects, each in an environment of its own, at either end of the versions."""
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import cache
@@ -37,6 +38,11 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(what)
     pytest.skip(what)
+
+
+def program(name: str) -> str:
+    """The path of a program; some of Debian's are in /usr/sbin, which not every PATH has."""
+    return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") or missing(f"no {name}")
 
 
 @cache

@@ -1,8 +1,6 @@
-"""nginx and Caddy in front of a rendered service, configured as its README says."""
+"""nginx and Caddy in front of a rendered service, configured as its documents say."""
 
-import os
 import re
-import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ from typing import Any
 
 from websockets.asyncio.client import connect
 
-from tests.installing import environment, missing
+from tests.installing import environment, program
 from tests.serving import free_port, started
 
 CLIENT = "127.0.0.2"  # where clients come from; the proxies themselves have 127.0.0.1
@@ -68,18 +66,15 @@ class Proxy:
         return connect(f"wss://localhost:{self.port}{path}", **where, **options)
 
 
-def program(name: str) -> str:
-    """The path of a program; some of Debian's are in /usr/sbin, which not every PATH has."""
-    return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") or missing(f"no {name}")
-
-
-def from_readme(project: Path, begin: str, *changes: tuple[str, str]) -> str:
-    """The example in the README that begins so, with changes. Each must find what it changes."""
-    examples = re.split(r"^(?=\S)", (project / "README.md").read_text(), flags=re.MULTILINE)
+def from_document(project: Path, begin: str, *changes: tuple[str, str]) -> str:
+    """The example in docs/production.md that begins so, with changes. Each must find its text."""
+    examples = re.split(
+        r"^(?=\S)", (project / "docs/production.md").read_text(), flags=re.MULTILINE
+    )
     (example,) = (text for text in re.split(r"\n(?=\S)", "\n".join(examples)) if begin in text)
     text = example[example.index(begin) :]
     for old, new in changes:
-        assert old in text, f"{old!r} is not in the README's example"
+        assert old in text, f"{old!r} is not in the example"
         text = text.replace(old, new)
     return text
 
@@ -107,7 +102,7 @@ def proxy(name: str, project: Path, service: str, folder: Path) -> Iterator[Prox
     ]
     if name == "nginx":
         (folder / "nginx.conf").write_text(NGINX)
-        site = from_readme(
+        site = from_document(
             project,
             "map $http_upgrade",
             *common,
@@ -122,7 +117,7 @@ def proxy(name: str, project: Path, service: str, folder: Path) -> Iterator[Prox
         command = [path, "-p", str(folder), "-c", "nginx.conf", "-e", "stderr"]
     else:
         tls = f"https://localhost:{port} {{\n    tls {public} {private}"
-        site = from_readme(project, "example.com {", *common, ("example.com {", tls))
+        site = from_document(project, "example.com {", *common, ("example.com {", tls))
         (folder / "Caddyfile").write_text(CADDY + site)
         command = [path, "run", "--config", str(folder / "Caddyfile")]
     variables = environment(HOME=str(folder), XDG_CONFIG_HOME="", XDG_DATA_HOME="")

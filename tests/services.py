@@ -1,7 +1,6 @@
 """Redis and PostgreSQL for the tests that need them."""
 
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.installing import missing
+from tests.installing import missing, program
 from tests.serving import free_port, kill, listens, wait_for
 
 POSTGRES = os.environ.get(
@@ -61,8 +60,7 @@ def postgres() -> str:
 @contextmanager
 def own_redis(folder: Path) -> Iterator[Redis]:
     """A Redis that runs until the block ends."""
-    if not shutil.which("redis-server"):
-        missing("no redis-server on PATH")
+    program("redis-server")
     redis = Redis(folder, free_port())
     redis.start()
     try:

@@ -31,9 +31,9 @@ HANDSHAKE = {
     "Sec-WebSocket-Version": "13",
     "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
 }
-PROBE = Path(__file__).parent / "probe"
+EXTRA_ROUTES = Path(__file__).parent / "extra_routes"
 PORTS = count(20_000 + os.getpid() * 499 % 10_000)  # below those that the kernel gives to clients
-PROBING = {"PYTHONPATH": f"{PROBE}:.", "DJANGO_SETTINGS_MODULE": "probe_settings"}
+WITH_EXTRA_ROUTES = {"PYTHONPATH": f"{EXTRA_ROUTES}:.", "DJANGO_SETTINGS_MODULE": "extra_settings"}
 
 
 @dataclass
@@ -68,7 +68,7 @@ def free_port() -> int:
 
 
 def production_command(project: Path, asgi_server: str, port: int) -> list[str]:
-    """The production command of the rendered README, on a port of this machine only."""
+    """The production command of docs/production.md, on a port of this machine only."""
     command = CONTEXT["_servers"][asgi_server]["command"]
     command = command.replace("0.0.0.0", "127.0.0.1").replace("8000", str(port)).split()
     return [f"{project}/.venv/bin/{command[0]}", *command[1:]]
@@ -94,10 +94,10 @@ def started(
 def serving(
     installed: Installed, asgi_server: str, log: Path, *options: str, **variables: str
 ) -> Iterator[Running]:
-    """Run the server as in production, with the probe's settings, until the block ends."""
+    """Run the server as in production, with extra_routes/ added, until the block ends."""
     port = free_port()
     command = [*production_command(installed.project, asgi_server, port), *options]
-    variables = environment(**(PROBING | variables))
+    variables = environment(**(WITH_EXTRA_ROUTES | variables))
     with started(command, port, log, cwd=installed.project, env=variables) as process:
         yield Running(asgi_server, f"127.0.0.1:{port}", log, process)
 

@@ -1,6 +1,5 @@
 """The benchmarks run: shortly, and with few clients."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +8,8 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.charts import chart
-from benchmarks.lab import Table
-from benchmarks.report import markdown, number
-from tests.installing import environment, missing
+from benchmarks.tables import Table, markdown, number
+from tests.installing import environment, program
 from tests.rendering import TEMPLATE
 from tests.services import postgres
 
@@ -36,9 +34,8 @@ def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
 def require() -> None:
     """Skip the test, or on CI fail it, where something is missing that a measure needs."""
     postgres()
-    for program in ("redis-server", "chromium"):
-        if not shutil.which(program):
-            missing(f"no {program} on PATH")
+    program("redis-server")
+    program("chromium")
 
 
 @pytest.mark.xdist_group("benchmarks")
@@ -46,7 +43,7 @@ def test_all_measures_run_and_are_written_with_a_chart_each(tmp_path: Path) -> N
     require()
     done = benchmarks("--quick", "--output", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {path.stem for path in tmp_path.glob("*.svg")} == RATES | ROOMS | SERVERS | OTHERS
+    assert {path.stem for path in tmp_path.glob("charts/*.svg")} == RATES | ROOMS | SERVERS | OTHERS
     told = (tmp_path / "benchmarks.md").read_text("utf-8")
     assert told.count("| this service |") == len(RATES | ROOMS) + 2
     assert "left out" not in done.stdout

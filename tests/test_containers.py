@@ -17,7 +17,7 @@ import yaml
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.images import Stage, build
+from tests.containers import Stage, build
 from tests.installing import environment
 from tests.rendering import CONTEXT, SERVERS, render
 from tests.serving import free_port, started, wait_for
@@ -93,9 +93,9 @@ def test_compose_sets_what_the_service_requires_and_passes_its_limits_on(
     project = render(tmp_path, asgi_server=server)
     web = yaml.safe_load((project / "compose.yaml").read_text())["services"]["web"]
     assert {*ENVIRONMENT, *LIMITS[server]} <= web["environment"].keys()
-    readme = (project / "README.md").read_text()
+    documents = "".join(path.read_text("utf-8") for path in (project / "docs").iterdir())
     for variable in {*web["environment"], *CONTEXT["_servers"][server]["variables"]}:
-        assert f"`{variable}`" in readme
+        assert f"`{variable}`" in documents
 
 
 def test_without_a_lock_file_the_build_says_how_to_make_one(tmp_path: Path) -> None:

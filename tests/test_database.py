@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import ClientConnection
 
-from tests.crowd import calm_state, crowd, visit
+from tests.clients import calm_state, crowd, visit
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.services import postgres

@@ -14,9 +14,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, e
 from tests.browser import answering, until
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
-from tests.serving import PROBING, Running, log_in, runserver
+from tests.serving import WITH_EXTRA_ROUTES, Running, log_in, runserver
 
-PRIVATE = PROBING | {"DJANGO_SETTINGS_MODULE": "probe_page_settings"}
+PRIVATE = WITH_EXTRA_ROUTES | {"DJANGO_SETTINGS_MODULE": "extra_page_settings"}
 WATCH_CSP = """
 window.violations = []
 addEventListener("securitypolicyviolation", event => violations.push(event.violatedDirective))

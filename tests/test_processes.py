@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.crowd import visit
+from tests.clients import visit
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.services import Redis, own_redis

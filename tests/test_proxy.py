@@ -1,4 +1,4 @@
-"""Each ASGI server with production settings, behind nginx and Caddy as the README sets them up."""
+"""Each ASGI server with production settings, behind nginx and Caddy as the documents say."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ PRODUCTION = {
     "DEBUG": "false",
     "SECRET_KEY": "a key for this test, with enough different characters: 0123456789",
     "ALLOWED_HOSTS": "localhost",
-    "DJANGO_SETTINGS_MODULE": "probe_proxy_settings",
+    "DJANGO_SETTINGS_MODULE": "extra_proxy_settings",
 }
 FORGED = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "http", "X-Real-IP": "203.0.113.9"}
 PROXIES = ("nginx", "caddy")

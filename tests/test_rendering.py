@@ -21,28 +21,27 @@ FILES = {
         config/__init__.py config/asgi.py config/environment.py
         config/settings.py config/static/icon.svg config/static/index.css config/static/index.js
         config/templates/index.html config/urls.py config/websocket.py
-        realtime/__init__.py realtime/answer.py realtime/apps.py realtime/broadcast.py
-        realtime/channels.py realtime/checks.py realtime/closing.py realtime/connection.py
-        realtime/connections.py realtime/cookies.py realtime/database.py realtime/ending.py
-        realtime/handler.py realtime/handshake.py realtime/hub.py realtime/inbox.py
-        realtime/isolation.py realtime/joining.py realtime/lagging.py realtime/lifespan.py
-        realtime/logout.py realtime/management/__init__.py
+        config/test_settings.py
+        docs/browser.md docs/database.md docs/production.md docs/servers.md
+        realtime/README.md realtime/__init__.py realtime/apps.py realtime/asgi.py
+        realtime/backends/__init__.py realtime/backends/redis.py realtime/broadcast.py
+        realtime/checks.py realtime/closing.py realtime/connections.py realtime/database.py
+        realtime/handshake.py realtime/lifespan.py realtime/management/__init__.py
         realtime/management/commands/__init__.py realtime/management/commands/runserver.py
-        realtime/obeying.py realtime/outbox.py realtime/proxy.py realtime/redis_link.py
-        realtime/redis_publish.py realtime/redis_subscriptions.py realtime/redis_wire.py
-        realtime/refusal.py realtime/request.py realtime/server.py
-        realtime/static/realtime/socket.js realtime/tcp.py realtime/testing.py
-        realtime/testing_support.py realtime/threads.py realtime/types.py tests/__init__.py
-        tests/contexts.py tests/server.py tests/settings.py tests/test_broadcast.py
-        tests/test_checks.py tests/test_client.py tests/test_connections.py tests/test_database.py
-        tests/test_handshake.py tests/test_lifespan.py tests/test_login.py tests/test_logout.py
-        tests/test_loops.py tests/test_origin.py tests/test_outbox.py tests/test_page.py
-        tests/test_ping_pong.py tests/test_proxy.py tests/test_redis.py tests/test_server.py
-        tests/test_threads.py tests/urls.py tests/views.py
+        realtime/outbox.py realtime/proxy.py realtime/server.py
+        realtime/static/realtime/socket.js realtime/testing.py realtime/types.py
+        realtime/tests/__init__.py realtime/tests/asgi.py realtime/tests/loops.py
+        realtime/tests/test_asgi.py realtime/tests/test_broadcast.py
+        realtime/tests/test_checks.py realtime/tests/test_closing.py
+        realtime/tests/test_connections.py realtime/tests/test_database.py
+        realtime/tests/test_handshake.py realtime/tests/test_lifespan.py
+        realtime/tests/test_proxy.py realtime/tests/test_redis.py
+        realtime/tests/test_testing.py realtime/tests/urls.py
+        tests/__init__.py tests/server.py tests/test_page.py tests/test_ping_pong.py
+        tests/test_room.py tests/test_server.py tests/test_service.py
     """,
-    "daphne": "realtime/paced.py",
     "hypercorn": "config/hypercorn.py",
-    "pytest": "pytest.ini tests/conftest.py",
+    "pytest": "pytest.ini conftest.py",
     "github": ".github/workflows/ci.yml .github/dependabot.yml",
     "gitlab": ".gitlab-ci.yml",
 }
@@ -118,10 +117,10 @@ def test_ruff_finds_nothing(project: Path) -> None:
         subprocess.run(["ruff", *command, "--no-cache", "."], cwd=project, check=True)
 
 
-def test_a_python_file_fits_one_screen(project: Path) -> None:
+def test_no_python_file_of_the_machinery_is_long(project: Path) -> None:
     for path, text in texts(project).items():
-        if path.endswith(".py"):
-            assert text.count("\n") <= 80, path
+        if path.startswith("realtime/") and path.endswith(".py"):
+            assert text.count("\n") <= 300, path
 
 
 def test_its_notes_for_agents_are_short_and_name_what_is_there(project: Path) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser import answering
 from tests.installing import Installed, environment
-from tests.serving import PROBING, free_port, production_command, started
+from tests.serving import WITH_EXTRA_ROUTES, free_port, production_command, started
 
 CLIENTS = 50
 CROWD = """([url, clients]) => {
@@ -49,7 +49,7 @@ def test_after_each_of_ten_restarts_all_clients_come_back_and_not_all_at_once(
             "Math.random = () => numbers.pop()"
         )
         page.goto(pages.url("/"))
-        variables = environment(**PROBING, CSRF_TRUSTED_ORIGINS=pages.url(""))
+        variables = environment(**WITH_EXTRA_ROUTES, CSRF_TRUSTED_ORIGINS=pages.url(""))
         ends = [signal.SIGTERM, signal.SIGKILL] * 5
         for number, end in enumerate([*ends, None]):
             with started(

@@ -8,7 +8,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.sync.client import connect as connect_sync
 
-from tests.crowd import calm_state, crowd, deaf_client, memory, read_to_the_end, visit
+from tests.clients import calm_state, crowd, deaf_client, memory, read_to_the_end, visit
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.serving import Running, handshake, serving, wait_for

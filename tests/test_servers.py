@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tests.crowd import holds
+from tests.clients import holds
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.serving import Running, handshake, log_in, serving, wait_for

@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from tests.crowd import crowd, deaf_client, wait_until_full
+from tests.clients import crowd, deaf_client, wait_until_full
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.serving import Running, serving

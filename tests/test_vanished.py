@@ -12,7 +12,7 @@ import pytest
 
 from tests.installing import Installed, environment, missing
 from tests.rendering import SERVERS
-from tests.serving import PROBING, production_command, wait_for
+from tests.serving import WITH_EXTRA_ROUTES, production_command, wait_for
 
 # The server is in a namespace of processes, too, which ends with its first.
 UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork"]
@@ -60,7 +60,7 @@ def test_a_client_that_vanishes_is_found_within_a_minute_on_every_server(
             process = subprocess.Popen(
                 [*UNSHARE, "--kill-child", sys.executable, "-c", SCENE, "/quiet/", *command],
                 cwd=project,
-                env=environment(**PROBING),
+                env=environment(**WITH_EXTRA_ROUTES),
                 stdout=ends.enter_context(log.open("wb")),
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -7,7 +7,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 http = get_asgi_application()  # sets Django up, so it comes before what imports models
 
-from realtime.handler import WebSocketHandler  # noqa: E402
+from realtime.asgi import WebSocketHandler  # noqa: E402
 from realtime.lifespan import Lifespan  # noqa: E402
 from realtime.proxy import look_behind  # noqa: E402
 from realtime.types import Receive, Scope, Send  # noqa: E402

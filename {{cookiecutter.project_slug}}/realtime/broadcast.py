@@ -1,39 +1,44 @@
 """Broadcast: what one publishes to a channel goes to every client that subscribes to it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
+from importlib import import_module
+from typing import Any
+from weakref import WeakKeyDictionary
 
-from realtime import channels
-from realtime.connection import current
-from realtime.hub import hub
-from realtime.joining import entering, release
-from realtime.outbox import Outbox
-from realtime.types import Message, PublishError, Send
+from django.conf import settings
+from django.db import connection, transaction
+
+from realtime.connections import current
+from realtime.outbox import Outbox, give_way
+from realtime.types import Message, PublishError, Receiver, Send
 
 __all__ = ["PublishError", "publish", "publish_on_commit", "subscribe"]
+BLOCKED = 15.0  # seconds that another thread waits for an event loop
 
 
 @asynccontextmanager
 async def subscribe(channel: str, send: Send) -> AsyncIterator[None]:
     """Send every message of the channel to this client, in order, until the block ends.
 
-    At most 1,024 messages wait for it. Publishers wait while it is behind, if it reads: takes
-    something every two seconds. If not it delays nobody, and is closed with 1013 (IANA's "try
-    again later"). Accept at the beginning of the block: nothing published after the handshake is
-    missed then.
+    Nothing goes out before the accept, and nothing that is published from here on is missed,
+    however long the accept takes. Publishers wait up to a second for a client that is behind; one
+    that does not read is closed with 1013: see `outbox.py`.
     """
-    here, outbox, connection = hub(), Outbox(channel, send), current.get(None)
+    here, outbox, owner = channels(), Outbox(channel, send), current.get(None)
+    if owner:
+        owner.join("channel", channel)
     try:
-        with entering(connection):
-            await here.add(channel, outbox.put)
-        release(outbox, connection)
+        await here.add(channel, outbox.put)
         yield
-        outbox.release()
         await asyncio.sleep(0)  # for what was published last
     finally:
         here.remove(channel, outbox.put)
+        if owner:
+            owner.part("channel", channel)
         await outbox.stop()
 
 
@@ -42,15 +47,43 @@ async def publish(channel: str, message: Message) -> None:
 
     Messages of one publisher arrive in order. Raises PublishError if Redis is away.
     """
-    await channels.send(channel, check(message))
+    message, here = check(message), per_loop.get(asyncio.get_running_loop())
+    if not settings.REDIS_URL:
+        for future in hand_out_elsewhere(channel, message):
+            await asyncio.wrap_future(future)
+        if here:
+            here.hand_out(channel, message)
+    elif here and here.redis:
+        await here.redis.publish(channel, message)
+    else:
+        await asyncio.to_thread(publish_from_thread, channel, message)
+    await give_way(channel)
 
 
 def publish_on_commit(channel: str, message: Message) -> None:
     """`publish` for synchronous code: once the transaction commits, at once where there is none.
 
-    Raises PublishError if Redis is away; after a commit it comes from the end of the transaction.
+    Raises PublishError if Redis is away, TimeoutError if the event loop is blocked; after a commit
+    they come from the end of the transaction.
     """
-    channels.after_commit(partial(channels.send_from_thread, channel, check(message)))
+    after_commit(partial(publish_from_thread, channel, check(message)))
+
+
+def publish_from_thread(channel: str, message: Message) -> None:
+    """Publish now; it returns when the message is handed out, or in Redis."""
+    if redis := backend():
+        redis.publish_from_thread(channel, message)
+    else:
+        hand_out_here(channel, message)
+
+
+def after_commit(function: Callable[[], None]) -> None:
+    """Call the function once the transaction commits, at once where there is none."""
+    manual = connection.connection and not connection.autocommit  # `on_commit` raises then
+    if connection.in_atomic_block or manual:
+        transaction.on_commit(function)
+    else:
+        function()
 
 
 def check(message: Message) -> Message:
@@ -60,3 +93,84 @@ def check(message: Message) -> Message:
     if isinstance(message, str):
         message.encode()  # raises UnicodeEncodeError, which each `send` would do otherwise
     return message
+
+
+def backend() -> Any:
+    """The module that speaks to Redis, an optional dependency; None without a REDIS_URL."""
+    return import_module("realtime.backends.redis") if settings.REDIS_URL else None
+
+
+class Channels:
+    """Who receives which channel in one event loop, and the way to other processes."""
+
+    def __init__(self) -> None:
+        self.subscribers: dict[str, dict[Receiver, None]] = {}
+        self.redis: Any = None
+        if redis := backend():
+            self.redis = redis.RedisBackend(self.subscribers.keys(), self.hand_out)
+
+    async def add(self, channel: str, receiver: Receiver) -> None:
+        """Let it receive the channel; return when Redis has confirmed that, or is away."""
+        self.subscribers.setdefault(channel, {})[receiver] = None
+        if self.redis:
+            await asyncio.shield(self.redis.agree(channel))
+
+    def remove(self, channel: str, receiver: Receiver) -> None:
+        """Undo `add`."""
+        self.subscribers[channel].pop(receiver)
+        if not self.subscribers[channel]:
+            del self.subscribers[channel]
+            if self.redis:
+                self.redis.agree(channel)
+
+    def hand_out(self, channel: str, message: Message) -> None:
+        """Give every receiver the event that sends the message."""
+        kind = "text" if isinstance(message, str) else "bytes"
+        event = {"type": "websocket.send", kind: message}
+        for receive in tuple(self.subscribers.get(channel, ())):
+            receive(event)
+
+    async def deliver(self, channel: str, message: Message) -> None:
+        """Hand it out, and wait for clients that are behind."""
+        self.hand_out(channel, message)
+        await give_way(channel)
+
+    async def close(self) -> None:
+        """Leave Redis."""
+        if self.redis:
+            await self.redis.close()
+
+
+per_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Channels] = WeakKeyDictionary()
+
+
+def channels() -> Channels:
+    """The channels of the running event loop, made at the first call."""
+    loop = asyncio.get_running_loop()
+    if loop not in per_loop:
+        per_loop[loop] = Channels()
+    return per_loop[loop]
+
+
+def hand_out_here(channel: str, message: Message) -> None:
+    """Hand a message out in every event loop of this process, from synchronous code."""
+    if running():
+        channels().hand_out(channel, message)
+    for future in hand_out_elsewhere(channel, message):
+        future.result(BLOCKED)
+
+
+def hand_out_elsewhere(channel: str, message: Message) -> Iterator[Future[None]]:
+    """Hand it out in the event loops of other threads."""
+    here = running()
+    for loop, other in list(per_loop.items()):
+        if loop is not here and loop.is_running() and channel in other.subscribers:
+            yield asyncio.run_coroutine_threadsafe(other.deliver(channel, message), loop)
+
+
+def running() -> asyncio.AbstractEventLoop | None:
+    """The event loop of this thread, if it has one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,24 +1,131 @@
-"""The open connections of this process: counted, limited, and closed when it stops."""
+"""The connections of this process: registered, counted, limited, and closed when it stops."""
 
 import asyncio
 import logging
+import os
+import socket
+import stat
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 from weakref import WeakSet
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from realtime import server, tcp
-from realtime.closing import close
-from realtime.connection import Connection, opened
-from realtime.obeying import listen
-from realtime.types import Send
+from realtime import server
+from realtime.types import Event, Send
 
 logger = logging.getLogger(__name__)
-__all__ = ["close", "count", "full", "health", "register", "shut_down", "stops", "too_many"]
 STOPPED = 1012  # "service restart" in IANA's registry of close codes
+# A client is dropped 50 s after its last sign of life: 20 s of silence and three probes without an
+# answer, or 50,000 ms with data that it does not acknowledge or has no room for. The last one is
+# for the bytes that wait in the kernel: without a limit megabytes do, and `send` never has to wait.
+TCP_OPTIONS = {
+    "TCP_KEEPIDLE": 20,
+    "TCP_KEEPINTVL": 10,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 50_000,
+    "TCP_NOTSENT_LOWAT": 128 * 1024,
+}
+
+opened: "set[Connection]" = set()
+groups: "dict[tuple[str, str], set[Connection]]" = {}  # by what they are of, as a user or a session
+current: "ContextVar[Connection]" = ContextVar("connection")
 attended: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 stopping: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+
+
+class Connection:
+    """A connection from the start of its handshake, in the task that the server made for it."""
+
+    __slots__ = (
+        *("accepted", "closed", "code", "headers", "keys", "loop", "on_accept", "reason"),
+        *("server_send", "since", "task"),
+    )
+
+    def __init__(self, server_send: Send) -> None:
+        self.server_send = server_send
+        self.task: Any = asyncio.current_task()
+        self.loop = asyncio.get_running_loop()
+        self.since = time.monotonic()
+        self.keys: tuple[tuple[str, str], ...] = ()  # the groups it is in
+        self.headers: Iterable[tuple[bytes, bytes]] = ()  # of the accept
+        self.accepted = self.closed = False  # by the loop
+        self.on_accept: tuple[Callable[[], None], ...] = ()
+        self.code: int | None = None  # with which it is being closed
+        self.reason = ""
+        current.set(self)
+        opened.add(self)
+
+    def send(self, event: Event) -> Awaitable[None]:
+        """The server's `send`, as the loop gets it: it notes the accept and the close."""
+        match event["type"]:
+            case "websocket.send":
+                return self.server_send(event)
+            case "websocket.accept":
+                return self._accept(event)
+        self.closed = True
+        return self.server_send(event)
+
+    async def _accept(self, event: Event) -> None:
+        """uvicorn and hypercorn send the headers, the other servers do not."""
+        if self.headers:
+            event = {**event, "headers": [*event.get("headers", ()), *self.headers]}
+        await self.server_send(event)
+        self.accepted = True
+        for release in self.on_accept:
+            release()
+        self.on_accept = self.headers = ()
+
+    def join(self, kind: str, value: Any) -> None:
+        """Put it into a group, as that of a user's connections."""
+        key = (kind, str(value))
+        self.keys += (key,)
+        groups.setdefault(key, set()).add(self)
+
+    def part(self, kind: str, value: Any) -> None:
+        """Undo one `join`."""
+        keys, key = list(self.keys), (kind, str(value))
+        keys.remove(key)
+        self.keys = tuple(keys)
+        if key not in keys:
+            groups[key].discard(self)
+            if not groups[key]:
+                del groups[key]
+
+    def end(self, code: int, reason: str = "") -> None:
+        """Cancel its task, which then sends this close; to be called in its event loop."""
+        if self.code is None:
+            self.code, self.reason = code, reason
+            self.task.cancel()
+
+    def forget(self) -> None:
+        """Take it out of the registry."""
+        for key in self.keys:
+            self.part(*key)
+        opened.discard(self)
+
+
+def register(server_send: Send) -> Connection:
+    """Note a connection whose handshake begins, in its own task."""
+    loop = asyncio.get_running_loop()
+    if loop not in attended:
+        attended.add(loop)
+        set_tcp_options()
+        server.on_shutdown(server_send, shut_down)
+    return Connection(server_send)
+
+
+def belonging(whose: dict[str, str]) -> "set[Connection]":
+    """The connections of all these: {"user_id": "5", "channel": "news"}.
+
+    It costs what it finds, however many are open.
+    """
+    smallest, *others = sorted((groups.get(key, set()) for key in whose.items()), key=len)
+    return smallest.intersection(*others)
 
 
 def count() -> int:
@@ -38,7 +145,7 @@ def stops() -> bool:
 
 
 def too_many() -> HttpResponse:
-    """The answer to a handshake then."""
+    """The answer to a handshake when the service is full, or stops."""
     logger.warning("A handshake is refused: %d connections are open", len(opened))
     return HttpResponse("Too many connections.\n", "text/plain", 503, headers={"Retry-After": "5"})
 
@@ -46,17 +153,6 @@ def too_many() -> HttpResponse:
 def health(request: HttpRequest) -> JsonResponse:
     """Tell a load balancer or a monitor that this process answers, and how busy it is."""
     return JsonResponse({"connections": count()})
-
-
-def register(send: Send) -> Connection:
-    """Note a connection whose handshake begins, in its own task."""
-    loop = asyncio.get_running_loop()
-    if loop not in attended:
-        attended.add(loop)
-        tcp.set_up()
-        listen()
-        server.on_shutdown(send, shut_down)
-    return Connection(send)
 
 
 async def shut_down() -> None:
@@ -74,3 +170,24 @@ async def shut_down() -> None:
             for task in tasks:
                 task.cancel()
     await asyncio.sleep(0.1)  # in which the server sends what it still holds
+
+
+def set_tcp_options() -> None:
+    """Set them for every TCP socket of this process; connections inherit the listening socket's.
+
+    It goes by the list of open files: ASGI has no way to a socket. See tcp(7).
+    """
+    with suppress(FileNotFoundError):  # a system without /dev/fd
+        for descriptor in map(int, os.listdir("/dev/fd")):
+            with suppress(OSError):  # closed meanwhile, or not TCP
+                if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                    with socket.socket(fileno=os.dup(descriptor)) as tcp:
+                        _set_on(tcp)
+
+
+def _set_on(tcp: socket.socket) -> None:
+    if tcp.family in {socket.AF_INET, socket.AF_INET6}:
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in TCP_OPTIONS.items():
+            if hasattr(socket, name):  # on this system
+                tcp.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

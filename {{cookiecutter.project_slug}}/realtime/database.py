@@ -1,9 +1,13 @@
-"""Database work that does not queue behind the one thread which all loops share."""
+"""Threads for database work, and their connections: of handshakes, of loops, of blocks."""
 
 import asyncio
 import atexit
 import time
-from threading import current_thread
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread, current_thread
 from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
@@ -11,7 +15,75 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 
-from realtime.threads import Threads
+
+class Threads(Executor):
+    """Up to `size` threads, of which each ends after `keep` seconds of idleness. One takes call
+    after call, as to wake another for each costs more than a handshake; a call that waits, as for
+    the database, has others join.
+    """
+
+    def __init__(self, name: str, size: int, keep: float = 2) -> None:
+        self.name, self.size, self.keep = name, size, keep
+        self.calls: deque[tuple[Future[Any], Callable[..., Any], Any, Any]] = deque()
+        self.bell: SimpleQueue[None] = SimpleQueue()
+        self.lock = Lock()
+        self.count = self.busy = 0  # threads, and those of them that look for calls
+        self.rung = self.held = False  # whether one more is about to; whether idle ones stay
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Call the function in a thread; the future has what it returns or raises."""
+        future: Future[Any] = Future()
+        with self.lock:
+            self._ring()
+            self.calls.append((future, function, args, kwargs))
+        return future
+
+    def _ring(self) -> None:
+        if self.rung or self.busy == self.size:
+            return
+        if self.count == self.busy:
+            try:
+                Thread(target=self._run, name=self.name, daemon=True).start()
+            except RuntimeError:  # the system has no more; the call waits for another thread
+                if self.count:
+                    return
+                raise
+            self.count += 1
+        self.rung = True
+        self.bell.put(None)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.bell.get(timeout=self.keep)
+            except Empty:
+                with self.lock:
+                    if self.rung or self.held:
+                        continue
+                    self.count -= 1
+                return connections.close_all()
+            if self.busy:
+                time.sleep(0.001)  # in which those that run may do it
+            self._work()
+
+    def _work(self) -> None:
+        with self.lock:
+            self.rung, self.busy = False, self.busy + 1
+        while True:
+            with self.lock:
+                if not self.calls:
+                    self.busy -= 1
+                    return
+                future, function, args, kwargs = self.calls.popleft()
+                if self.calls:
+                    self._ring()
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(function(*args, **kwargs))
+                except BaseException as error:
+                    future.set_exception(error)
+            del future, function, args, kwargs  # they would live until the next call
+
 
 free: list[Threads] = []  # each a single thread, which has ended if it was not used of late
 shared = False  # during a test, whose transaction belongs to one connection
@@ -21,7 +93,7 @@ class database_thread:
     """`async with database_thread():` gives the block a thread and a connection of its own.
 
     Its ORM calls run there; both are given back at its end. Tasks that the block starts must end
-    within it.
+    within it. Outside of such blocks all loops of a process share one thread.
     """
 
     async def __aenter__(self) -> None:
@@ -40,6 +112,14 @@ class database_thread:
         self.thread.held = False
         await asyncio.shield(asyncio.wrap_future(closed))
         free.append(self.thread)
+
+
+def tidy(last: bool) -> None:
+    """Give up the connections of the thread that loops share, if broken or if no loop is left."""
+    for database in connections.all(initialized_only=True):
+        broken = database.errors_occurred and database.connection and not database.is_usable()
+        if broken or last:
+            database.close_if_unusable_or_obsolete()
 
 
 @receiver(connection_created)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
-from realtime.obeying import listening
+from realtime.closing import listening
 from realtime.types import Receive, Scope, Send
 
 logger = logging.getLogger(__name__)

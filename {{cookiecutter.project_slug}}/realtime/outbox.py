@@ -1,4 +1,9 @@
-"""What waits to be sent to one client."""
+"""What waits to be sent to one client, and how long others wait for it.
+
+A client is behind when 1,024 messages or 4 MiB wait for it. Who publishes then waits for it, up to
+a second, as long as it takes something every two seconds. If it does not, or if 8,192 messages or
+32 MiB wait, it is closed with 1013 (IANA's "try again later").
+"""
 
 import asyncio
 import logging
@@ -7,71 +12,139 @@ from collections import deque
 from typing import Any
 
 from realtime import server
-from realtime.connection import current
-from realtime.ending import is_gone
+from realtime.connections import current
 from realtime.types import Event, Send
 
-LIMIT, BEHIND = 1024, 512  # messages that wait; from 512 on, publishers wait for a client
-lagging: "set[Outbox]" = set()
+MESSAGES, BYTES = 1024, 4 << 20  # that wait for a client which is behind
+FULL = 8  # times as much ends it, even one that reads
+SILENCE = 2.0  # seconds without progress after which a client that is behind does not read
+PATIENCE = 1.0  # seconds that `publish` waits for clients that are behind
+behind: "set[Outbox]" = set()
 EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 logger = logging.getLogger(__name__)
 
 
 class Outbox:
-    """Sends events in order, in a task that lives only while the server makes `send` wait."""
+    """Sends events in order, in a task that lives only while the server makes `send` wait.
+
+    Nothing is sent before the accept: until then the events wait here.
+    """
+
+    __slots__ = (
+        *("channel", "end", "events", "held", "loop", "over", "progress", "send", "size"),
+        *("task", "__weakref__"),
+    )
 
     def __init__(self, channel: str, send: Send) -> None:
-        self.channel, self.send = channel, server.paced(send)
+        self.channel, self.send = channel, send
         self.loop = asyncio.get_running_loop()
         owner, task = current.get(None), asyncio.current_task()
         self.end: Any = owner.end if owner else lambda *close: task and task.cancel()
         self.events: deque[Event] = deque()
-        self.held = True
+        self.size = 0  # bytes, or characters, in the events
+        self.progress = 0.0  # when the client took something last
+        self.over = False
         self.task: asyncio.Task[None] | None = None
-        self.progress = 0.0
+        self.held = owner is not None and not owner.accepted
+        if owner:
+            if send == owner.send:  # which only notes other events
+                send = owner.server_send
+            self.send = server.paced(owner.server_send, send)
+            if self.held:
+                owner.on_accept += (self.release,)
 
     def put(self, event: Event) -> None:
         """Send the event, at once if nothing waits."""
-        if self.task is None and not self.held:
-            task = asyncio.Task(self.drain(event), loop=self.loop, **EAGER)
+        if self.task or self.held:
+            self._keep(event)
+        else:
+            task = asyncio.Task(self._drain(event), loop=self.loop, **EAGER)
             if not task.done():
                 self.task, self.progress = task, self.loop.time()
-        elif len(self.events) < LIMIT:
-            self.events.append(event)
-            if len(self.events) == BEHIND:
-                lagging.add(self)
-        elif self.held:
-            self.release()
-            self.put(event)
-        else:
-            self.end(1013, "too slow")
+
+    def _keep(self, event: Event) -> None:
+        if self.over:
+            return
+        self.events.append(event)
+        self.size += size(event)
+        waiting = len(self.events)
+        too_much = waiting > FULL * MESSAGES or (self.size > FULL * BYTES and waiting > 1)
+        if not self.held and (waiting >= MESSAGES or self.size >= BYTES):
+            behind.add(self)
+            too_much = too_much or self.is_stuck()
+        if too_much:
+            self.give_up()
 
     def release(self) -> None:
-        """Send from now on; nothing may be sent before the accept."""
+        """Send from now on."""
         self.held = False
-        if self.events and self.task is None:
-            self.put(self.events.popleft())
+        if self.events and not self.over:
+            self.put(self._next())
 
-    async def drain(self, event: Event) -> None:
+    def _next(self) -> Event:
+        event = self.events.popleft()
+        self.size -= size(event)
+        return event
+
+    async def _drain(self, event: Event) -> None:
         """Send the event and those that come meanwhile."""
         try:
             await self.send(event)
             while self.events:
                 self.progress = self.loop.time()
-                await self.send(self.events.popleft())
+                await self.send(self._next())
         except Exception as error:
-            if not is_gone(error):
+            if not server.is_gone(error):
                 logger.exception("A message could not be sent")
                 self.end(1011)
-            self.events.clear()
+            self._forget()
         finally:
             self.task = None
-            if lagging:  # hardly ever; a broadcast comes here for each client
-                lagging.discard(self)
+            if behind:  # hardly ever; a broadcast comes here for each client
+                behind.discard(self)
+
+    def is_stuck(self) -> bool:
+        """Whether the client has taken nothing for two seconds."""
+        return self.progress < self.loop.time() - SILENCE
+
+    def give_up(self) -> None:
+        """Close the connection of a client that takes too little."""
+        self._forget()
+        self.end(1013, "too slow")
+
+    def _forget(self) -> None:
+        self.over = True
+        self.events.clear()
+        behind.discard(self)
 
     async def stop(self) -> None:
-        """Forget what waits."""
+        """Send no more; forget what waits."""
+        self._forget()
         if self.task:
             self.task.cancel()
             await asyncio.wait({self.task})
-        lagging.discard(self)
+
+
+def size(event: Event) -> int:
+    """The length of the message."""
+    return len(event.get("text") or event.get("bytes") or "")
+
+
+async def give_way(channel: str) -> None:
+    """Let the event loop send, and wait up to a second for clients that are behind."""
+    await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + PATIENCE if behind else 0.0
+    while tasks := tasks_behind(channel, loop) if behind else ():
+        if (rest := until - loop.time()) <= 0:
+            return
+        await asyncio.wait(tasks, timeout=min(rest, 0.1))
+
+
+def tasks_behind(channel: str, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
+    """The tasks that send to those who are behind; who does not read is closed."""
+    slow = [outbox for outbox in behind if outbox.channel == channel and outbox.loop is loop]
+    for outbox in slow:
+        if outbox.is_stuck():
+            outbox.give_up()
+    return [outbox.task for outbox in slow if outbox.task and not outbox.over]

@@ -1,6 +1,7 @@
 """uvicorn: how `manage.py runserver` starts it, and what ASGI leaves open."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Coroutine
 from types import FrameType
@@ -8,8 +9,13 @@ from typing import Any
 
 import uvicorn
 from asgiref.typing import ASGIApplication
+from uvicorn.protocols.utils import ClientDisconnected
 
 from realtime.types import Send
+
+MISSING = "ASGI callable returned without completing handshake"
+# uvicorn takes a denial response for a missing answer, and logs an error after each.
+logging.getLogger("uvicorn.error").addFilter(lambda record: MISSING not in str(record.msg))
 
 
 def serve(application: ASGIApplication, host: str, port: int) -> None:
@@ -44,6 +50,13 @@ def drop(send: Send) -> None:
         protocol.transport.abort()  # type: ignore[attr-defined]
 
 
-def paced(send: Send) -> Send:
+def paced(server_send: Send, send: Send) -> Send:
     """A `send` that waits for a client which reads slowly, as uvicorn's own does."""
     return send
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether `send` raised this, and nothing else, because the client has left."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_gone, error.exceptions))
+    return isinstance(error, ClientDisconnected)

@@ -20,9 +20,10 @@ def free_port() -> int:
 async def running_server() -> AsyncIterator[str]:
     """Start `manage.py runserver`, yield its host and port once it answers, and stop it."""
     address = f"127.0.0.1:{free_port()}"
+    variables = {"DJANGO_SETTINGS_MODULE": "config.test_settings", "DATABASE_URL": "sqlite://"}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "manage.py", "runserver", "--noreload", address),
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": "sqlite://"},
+        env=os.environ | variables,
         stdout=PIPE,
         stderr=STDOUT,
     )

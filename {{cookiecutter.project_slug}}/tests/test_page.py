@@ -6,11 +6,19 @@ import django
 from django.contrib.staticfiles import finders
 from django.test import AsyncClient
 
+from realtime.testing import WebSocketClient
+
 
 async def test_the_page_has_a_button_that_sends_ping() -> None:
     response = await AsyncClient().get("/")
     assert response.status_code == 200
     assert '<button id="ping"' in response.content.decode()
+
+
+async def test_its_url_speaks_websocket_too() -> None:
+    async with WebSocketClient("/") as client:
+        await client.send("ping")
+        assert await client.receive() == "pong!"
 
 
 async def test_every_static_file_that_the_page_names_is_there() -> None:

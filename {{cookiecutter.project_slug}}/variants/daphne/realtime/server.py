@@ -5,13 +5,12 @@ import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
 from importlib import import_module
-from inspect import unwrap
 from typing import Any
 
+from autobahn.exception import Disconnected
 from twisted.internet.defer import Deferred
 
-from realtime.paced import Paced
-from realtime.types import Send
+from realtime.types import Event, Send
 
 
 def serve(application: Any, host: str, port: int) -> None:
@@ -25,8 +24,7 @@ def serve(application: Any, host: str, port: int) -> None:
 
 def protocol(send: Send) -> Any:
     """autobahn's protocol of the connection; None in a test."""
-    server_send = unwrap(send)
-    return server_send.args[0] if isinstance(server_send, partial) else None
+    return send.args[0] if isinstance(send, partial) else None
 
 
 def on_shutdown(send: Send, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -56,11 +54,41 @@ def drop(send: Send) -> None:
         connection.dropConnection(abort=True)
 
 
-def paced(send: Send) -> Send:
+class Gate:
+    """A producer, in Twisted's words: it is told to pause while the transport's buffer is full."""
+
+    def __init__(self) -> None:
+        self.writable = asyncio.Event()
+        self.writable.set()
+
+    async def send(self, send: Send, event: Event) -> None:
+        """Send, then wait until there is room again."""
+        await send(event)
+        await self.writable.wait()
+
+    def pauseProducing(self) -> None:
+        self.writable.clear()
+
+    def resumeProducing(self) -> None:
+        self.writable.set()
+
+    stopProducing = resumeProducing
+
+
+def paced(server_send: Send, send: Send) -> Send:
     """A `send` that waits for a client which reads slowly; daphne's own does not."""
-    connection = protocol(send)
-    if connection and not hasattr(connection, "paced"):
-        connection.paced = Paced(send)
+    connection = protocol(server_send)
+    if not connection:
+        return send
+    if not hasattr(connection, "gate"):
+        connection.gate = Gate()
         connection.transport.unregisterProducer()
-        connection.transport.registerProducer(connection.paced, True)
-    return connection.paced if connection else send
+        connection.transport.registerProducer(connection.gate, True)
+    return partial(connection.gate.send, send)
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether `send` raised this, and nothing else, because the client has left."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_gone, error.exceptions))
+    return isinstance(error, Disconnected)

@@ -48,6 +48,11 @@ def drop(send: Send) -> None:
     """granian drops the TCP connection of a task that ends."""
 
 
-def paced(send: Send) -> Send:
+def paced(server_send: Send, send: Send) -> Send:
     """A `send` that waits for a client which reads slowly, as granian's own does."""
     return send
+
+
+def is_gone(error: BaseException) -> bool:
+    """granian's `send` is silent where the client has left."""
+    return False

@@ -51,6 +51,11 @@ def drop(send: Send) -> None:
         vars(protocol)["send"].__self__.writer.transport.abort()
 
 
-def paced(send: Send) -> Send:
+def paced(server_send: Send, send: Send) -> Send:
     """A `send` that waits for a client which reads slowly, as hypercorn's own does."""
     return send
+
+
+def is_gone(error: BaseException) -> bool:
+    """hypercorn's `send` is silent where the client has left."""
+    return False

@@ -6,11 +6,18 @@ import django
 from django.contrib.staticfiles import finders
 from django.test import AsyncClient, SimpleTestCase
 
+from realtime.testing import WebSocketClient
+
 
 class PageTests(SimpleTestCase):
     async def test_the_page_has_a_button_that_sends_ping(self) -> None:
         response = await AsyncClient().get("/")
         self.assertContains(response, '<button id="ping"')
+
+    async def test_its_url_speaks_websocket_too(self) -> None:
+        async with WebSocketClient("/") as client:
+            await client.send("ping")
+            self.assertEqual(await client.receive(), "pong!")
 
     async def test_every_static_file_that_the_page_names_is_there(self) -> None:
         page = (await AsyncClient().get("/")).content.decode()

@@ -1,0 +1,113 @@
+"""A load of WebSocket clients in one process, with picows, which leaves it head-room.
+
+    python -m benchmarks.load URL COOKIE messages|connections CLIENTS SECONDS
+    python -m benchmarks.load URL "" hold CLIENTS
+
+Prints a line of JSON for what was `done`: messages answered, with one outstanding for each client,
+or connections opened, pinged and closed; of their times in ms the median, `p50`, and `p99`; and the
+share of a core that this process was `busy`, whose rest is its head-room. `hold` opens connections,
+pings each once, prints, and ends with its standard input.
+"""
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from picows import WSListener, WSMsgType, ws_connect  # type: ignore[import-not-found]
+
+
+class Asking(WSListener):  # type: ignore[misc]
+    """Sends "ping" until the deadline, or once; `times` has the seconds that each answer took."""
+
+    def __init__(self, times: list[float], deadline: float = 0, leave: bool = True) -> None:
+        self.times, self.deadline, self.leave = times, deadline, leave
+        self.sent = time.perf_counter()  # for the only ping from the handshake on
+        self.answered = asyncio.Event()
+
+    def on_ws_connected(self, transport: Any) -> None:
+        if self.deadline:
+            self.sent = time.perf_counter()
+        transport.send(WSMsgType.TEXT, b"ping")
+
+    def on_ws_frame(self, transport: Any, frame: Any) -> None:
+        if frame.msg_type != WSMsgType.TEXT:
+            return
+        assert frame.get_payload_as_bytes() == b"pong!"
+        now = time.perf_counter()
+        self.times.append(now - self.sent)
+        if now < self.deadline:
+            self.sent = now
+            transport.send(WSMsgType.TEXT, b"ping")
+        elif self.leave:
+            transport.send_close()
+        self.answered.set()
+
+
+async def connected(url: str, listener: WSListener, cookie: str = "") -> Any:
+    """Open a connection, with the Origin that a page of the service would have."""
+    headers = {"Origin": url.replace("ws", "http", 1).removesuffix(url.split("/", 3)[3])[:-1]}
+    if cookie:
+        headers["Cookie"] = cookie
+    options = {"extra_headers": headers, "use_aiofastnet": False}  # which connects more slowly
+    transport, _ = await ws_connect(lambda: listener, url, **options)
+    return transport
+
+
+class Busy:
+    """The share of a core that this process has used since it was made."""
+
+    def __init__(self) -> None:
+        self.began, self.worked = time.perf_counter(), time.process_time()
+
+    def say(self, **result: Any) -> None:
+        """Print the result and this share."""
+        busy = (time.process_time() - self.worked) / (time.perf_counter() - self.began)
+        print(json.dumps(result | {"busy": busy}), flush=True)
+
+
+async def load(url: str, cookie: str, what: str, clients: int, seconds: float) -> None:
+    """Ask on so many connections at once, each kept or one after the other."""
+    times: list[float] = []
+    busy, end = Busy(), time.perf_counter() + seconds
+
+    async def client() -> None:
+        while time.perf_counter() < end:
+            listener = Asking(times, end if what == "messages" else 0)
+            await (await connected(url, listener, cookie)).wait_disconnected()
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    cuts = statistics.quantiles(times, n=100)
+    busy.say(done=len(times), p50=cuts[49] * 1000, p99=cuts[98] * 1000)
+
+
+async def hold(url: str, clients: int) -> None:
+    """Open so many connections, ping each once, and keep them until the standard input ends."""
+    busy, held = Busy(), []
+    for _ in range(clients):  # one after the other: no server has to bear a rush
+        listener = Asking([], leave=False)
+        held.append(await connected(url, listener))
+        await listener.answered.wait()
+    busy.say(done=len(held))
+    await asyncio.to_thread(sys.stdin.read)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run it in uvloop where that is installed, as it is with uvicorn and granian."""
+    try:
+        import uvloop  # type: ignore[import-not-found]
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
+
+
+if __name__ == "__main__":
+    url, cookie, what, clients, *seconds = sys.argv[1:]
+    if what == "hold":
+        run(hold(url, int(clients)))
+    else:
+        run(load(url, cookie, what, int(clients), float(seconds[0])))

@@ -1,0 +1,51 @@
+"""How much is measured, and in which rendered projects."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.contenders import PACKAGES
+from benchmarks.servers import installed
+from tests.rendering import SERVERS
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How often and how long is measured, and with how many clients."""
+
+    rounds: int = 3
+    seconds: float = 3
+    idle: int = 4000
+    rooms: tuple[int, ...] = (100, 1000, 5000)
+    room: int = 1000  # on each of the servers
+    servers: tuple[str, ...] = tuple(SERVERS)
+
+
+QUICK = Extent(rounds=1, seconds=0.3, idle=50, rooms=(20,), room=20, servers=("granian",))
+
+
+@dataclass
+class Lab:
+    """Projects are installed when they are first asked for."""
+
+    extent: Extent
+    stack: ExitStack
+    projects: dict[str, Path] = field(default_factory=dict)
+
+    def project(self, server: str = "uvicorn") -> Path:
+        """The rendered project for this server, with all peers in its environment."""
+        if server not in self.projects:
+            self.projects[server] = self.stack.enter_context(installed(server, *PACKAGES))
+        return self.projects[server]
+
+    def program(self, server: str = "uvicorn") -> str:
+        """The Python of its environment."""
+        return f"{self.project(server)}/.venv/bin/python"
+
+
+@contextmanager
+def lab(extent: Extent) -> Iterator[Lab]:
+    """A lab until the block ends."""
+    with ExitStack() as stack:
+        yield Lab(extent, stack)

@@ -1,0 +1,104 @@
+"""Routes beside the rendered project's own."""
+
+import asyncio
+import sys
+
+from asgiref.sync import sync_to_async
+from config.urls import urlpatterns as service
+from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.models import User
+from django.core.signals import got_request_exception
+from django.db import connection
+from django.urls import path
+from extra_broadcast import urlpatterns as broadcasting
+from realtime.handshake import WebSocketResponse, websocket
+
+
+@websocket
+async def tell(request, receive, send, **kwargs):
+    """Tell the user, and what the URL held; then return."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": f"{request.user} {request.is_secure()} {kwargs}"})
+
+
+@websocket
+async def fail(request, receive, send):
+    """Accept and raise."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    raise RuntimeError("the loop failed")
+
+
+@websocket
+async def leave(request, receive, send):
+    """Close with a code of its own, then return."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.close", "code": 4000, "reason": "enough"})
+
+
+@websocket
+async def flood(request, receive, send):
+    """Send until the client is gone, from a task of a group, as a loop does that receives too."""
+    await receive()
+    await send({"type": "websocket.accept"})
+
+    async def pour():
+        while True:
+            await send({"type": "websocket.send", "text": "x" * 20_000})
+            await asyncio.sleep(0)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pour())
+    finally:
+        print("left", request.path, file=sys.stderr, flush=True)
+
+
+@websocket
+async def count(request, receive, send):
+    """Ask the database; then lose the connection to it, as when the database restarts."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    users = await User.objects.acount()
+    await send({"type": "websocket.send", "text": str(users)})
+    await sync_to_async(lambda: connection.connection.close())()
+
+
+def broken(request):
+    """Raise in the view."""
+    raise RuntimeError("the view failed")
+
+
+def cookie(request):
+    """Accept with a cookie."""
+
+    async def application(receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+
+    response = WebSocketResponse(application)
+    response.set_cookie("seen", "yes")
+    return response
+
+
+def observed(request, **kwargs):
+    """Show that the signal was sent."""
+    print("observed", request.path, file=sys.stderr, flush=True)
+
+
+got_request_exception.connect(observed)
+urlpatterns = [
+    *service,
+    path("tell/<slug:word>/", tell),
+    path("private/", login_required(tell)),
+    path("permitted/", permission_required("auth.add_user", raise_exception=True)(tell)),
+    path("fail/", fail),
+    path("leave/", leave),
+    path("flood/", flood),
+    path("count/", count),
+    *broadcasting,
+    path("broken/", broken),
+    path("cookie/", cookie),
+]

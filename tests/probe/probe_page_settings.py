@@ -1,6 +1,0 @@
-"""The rendered project's settings for the tests of its page."""
-
-from config.settings import *  # noqa: F403
-
-ROOT_URLCONF = "probe_page"
-MIDDLEWARE = ["probe_page.strict", *MIDDLEWARE]  # noqa: F405

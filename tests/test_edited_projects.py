@@ -1,0 +1,63 @@
+"""A project as its user has made it: the machinery's tests pass without the demo, with other apps,
+and with another user model.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.installing import Installed, parameter
+from tests.repository import replace
+
+URLS = """
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [path("admin/", admin.site.urls)]
+"""
+MODELS = """
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+
+
+class Member(AbstractBaseUser, PermissionsMixin):
+    email = models.EmailField(unique=True)
+    nickname = models.CharField(max_length=50, unique=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = ["nickname"]
+    objects = BaseUserManager()
+"""
+RUN = {"pytest": ["pytest", "-q"], "unittest": ["manage.py", "test"]}
+
+
+@pytest.mark.parametrize("combination", [parameter("uvicorn", setup) for setup in RUN])
+def test_the_machinerys_tests_need_nothing_of_the_demo(
+    combination: tuple[str, str], installed: Callable[[str, str], Installed], tmp_path: Path
+) -> None:
+    whole = installed(*combination)
+    whole.run("true")  # makes the environment
+    project = tmp_path / "project"
+    shutil.copytree(whole.project, project, ignore=shutil.ignore_patterns(".venv", ".git", "tests"))
+    shutil.copytree(whole.project / "realtime/tests", project / "realtime/tests")
+    (project / ".venv").symlink_to(whole.project / ".venv")
+    (project / "config/websocket.py").unlink()
+    (project / "config/urls.py").write_text(URLS)
+
+    members = project / "members"
+    (members / "migrations").mkdir(parents=True)
+    for path in ("__init__.py", "migrations/__init__.py"):
+        (members / path).touch()
+    (members / "models.py").write_text(MODELS)
+    settings = project / "config/settings.py"
+    replace(settings, "INSTALLED_APPS = [", 'INSTALLED_APPS = [\n    "members",')
+    replace(settings, 'ROOT_URLCONF = "', 'AUTH_USER_MODEL = "members.Member"\nROOT_URLCONF = "')
+
+    edited = Installed(project, whole.python)
+    edited.run("manage.py", "makemigrations", "members", DEBUG="true")
+    printed = edited.run(*RUN[combination[1]])
+    assert "passed" in printed or "\nOK" in printed
+    assert "skipped" not in printed

@@ -1,0 +1,12 @@
+"""Settings of the tests: the service's own in development mode, whatever this machine has set."""
+
+import os
+
+os.environ |= {"DEBUG": "true"}
+os.environ |= dict.fromkeys(["ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "FORWARDED_ALLOW_IPS"], "")
+
+from config.settings import *  # noqa: F403
+
+REDIS_URL = MAX_CONNECTIONS = None
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast
+LOGGING["handlers"]["console"]["class"] = "logging.NullHandler"  # type: ignore  # noqa: F405

@@ -1,0 +1,81 @@
+"""Tests of the machinery: routes and loops of their own, nothing of config/.
+
+They are Django's TestCases, which pytest-django and Django's own runner both run.
+"""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import models
+from django.test import override_settings
+from django.utils import timezone
+
+from realtime.testing import ConnectionClosed, HandshakeRefused, WebSocketClient
+from realtime.types import Event
+
+OWN = {
+    "ASGI_APPLICATION": "realtime.tests.asgi.application",
+    "ROOT_URLCONF": "realtime.tests.urls",
+    "ALLOWED_HOSTS": ["testserver"],
+    "CSRF_TRUSTED_ORIGINS": ["https://app.example.com", "https://*.example.org"],
+    "LOGIN_URL": "/login/",
+    "MAX_CONNECTIONS": None,
+    "REDIS_URL": None,
+    "SECURE_PROXY_SSL_HEADER": None,
+    "SECURE_SSL_REDIRECT": False,
+    "TEMPLATES": [],  # nor a 404.html of the service's
+    "X_FRAME_OPTIONS": "DENY",
+    "MIDDLEWARE": [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    ],
+}
+own_settings = override_settings(**OWN)
+
+
+def make_user(name: str) -> Any:
+    """A user of this name, whatever AUTH_USER_MODEL is."""
+    model: Any = get_user_model()
+    values: dict[str, Any] = {}
+    for field in {model.USERNAME_FIELD, *model.REQUIRED_FIELDS}:
+        match model._meta.get_field(field):
+            case models.EmailField():
+                values[field] = f"{name}@example.com"
+            case models.DateField():  # or a DateTimeField, which is one
+                values[field] = timezone.now()
+            case models.IntegerField():
+                values[field] = model._default_manager.count()
+            case _:
+                values[field] = name
+    return model._default_manager.create(**values)
+
+
+async def nowhere(event: Event) -> None:
+    """The `send` of a connection that nobody sends to."""
+
+
+async def refusal(path: str, **options: Any) -> HandshakeRefused:
+    """The refusal of a handshake."""
+    try:
+        async with WebSocketClient(path, **options):
+            raise AssertionError(f"{path} was accepted")
+    except HandshakeRefused as refused:
+        return refused
+
+
+async def ended(client: WebSocketClient) -> tuple[int, str]:
+    """The code and the reason with which the service closes."""
+    try:
+        message = await client.receive()
+    except ConnectionClosed as closed:
+        return closed.code, closed.reason
+    raise AssertionError(f"no close, but {message!r}")
+
+
+async def answers(client: WebSocketClient) -> bool:
+    """Whether ping/pong is still there."""
+    await client.send("ping")
+    return await client.receive() == "pong!"

@@ -1,0 +1,95 @@
+"""Threads for database work: of blocks, of handshakes."""
+
+import asyncio
+import threading
+from threading import Barrier, Event
+from unittest.mock import patch
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.test import SimpleTestCase, TestCase
+
+from realtime import database
+from realtime.database import Threads, database_thread
+from realtime.testing import WebSocketClient
+from realtime.tests import make_user, own_settings
+
+which_thread = sync_to_async(threading.get_ident)
+
+
+@patch.object(database, "shared", False)
+class BlockTests(SimpleTestCase):
+    async def test_each_block_has_a_thread_and_outside_them_all_share_one(self) -> None:
+        entered = asyncio.Barrier(3)
+
+        async def block() -> int:
+            async with database_thread():
+                await entered.wait()
+                first = await which_thread()
+                self.assertEqual(await which_thread(), first)
+                return first
+
+        async with asyncio.timeout(10):
+            idents = await asyncio.gather(*(block() for _ in range(3)))
+        everywhere = {*idents, await which_thread(), threading.get_ident()}
+        self.assertGreaterEqual(len(everywhere), 4)
+
+    async def test_the_thread_of_a_block_ends_when_it_is_not_used(self) -> None:
+        with patch.object(database, "free", [Threads("database", size=1, keep=0.01)]):
+            async with database_thread():
+                thread = await sync_to_async(threading.current_thread)()
+                await asyncio.to_thread(thread.join, 0.1)
+                self.assertTrue(thread.is_alive())  # as long as the block lasts
+            await asyncio.to_thread(thread.join, 5)
+            self.assertFalse(thread.is_alive())
+
+
+@own_settings
+class RowTests(TestCase):
+    async def test_a_block_sees_the_rows_of_the_test(self) -> None:
+        await sync_to_async(make_user)("ada")
+        async with WebSocketClient("/ws/"), database_thread():
+            self.assertEqual(await get_user_model()._default_manager.acount(), 1)
+
+
+class ExecutorTests(SimpleTestCase):
+    def test_others_join_a_call_that_waits(self) -> None:
+        threads, together = Threads("test", size=3, keep=0.01), Barrier(3)
+        calls = [threads.submit(together.wait, 5) for _ in range(3)]
+        self.assertEqual(sorted(call.result(5) for call in calls), [0, 1, 2])
+
+    def test_a_call_for_which_there_is_no_thread_waits_for_one(self) -> None:
+        threads, gate = Threads("test", size=1, keep=0.01), Event()
+        first, second = threads.submit(gate.wait, 5), threads.submit(threading.get_ident)
+        self.assertFalse(second.done())
+        gate.set()
+        self.assertTrue(first.result(5))
+        self.assertNotEqual(second.result(5), threading.get_ident())
+
+    def test_a_call_that_is_cancelled_is_not_made_and_what_another_raises_is_in_its_future(
+        self,
+    ) -> None:
+        threads, gate, made = Threads("test", size=1, keep=0.01), Event(), list[int]()
+        threads.submit(gate.wait, 5)
+        cancelled, failing = threads.submit(made.append, 1), threads.submit(int, "x")
+        self.assertTrue(cancelled.cancel())
+        gate.set()
+        self.assertIsInstance(failing.exception(5), ValueError)
+        self.assertEqual(made, [])
+
+    def test_a_thread_ends_when_it_is_idle_and_another_comes_with_the_next_call(self) -> None:
+        threads = Threads("test", size=1, keep=0.01)
+        first = threads.submit(threading.current_thread).result(5)
+        first.join(5)
+        self.assertFalse(first.is_alive())
+        self.assertIsNot(threads.submit(threading.current_thread).result(5), first)
+
+    def test_where_no_thread_can_start_the_call_waits_for_another_or_raises(self) -> None:
+        threads, gate = Threads("test", size=2, keep=5), Event()
+        first = threads.submit(gate.wait, 5)
+        with patch.object(threading.Thread, "start", side_effect=RuntimeError("can't start")):
+            second = threads.submit(threading.get_ident)
+            with self.assertRaisesRegex(RuntimeError, "can't start"):
+                Threads("other", size=1).submit(int)
+        gate.set()
+        self.assertTrue(first.result(5) and second.result(5))
