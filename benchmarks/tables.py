@@ -36,7 +36,6 @@ class Table:
         return low, high
 
 
-
 def number(value: float) -> str:
     """With three digits, or as many as there are before the point; a count as it is."""
     whole = isinstance(value, int) or value >= 100 or not value

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from contextlib import suppress
 from typing import Any
 
 from asgiref.sync import SyncToAsync, sync_to_async
@@ -38,8 +39,9 @@ class WebSocketHandler(Handshakes):
             await self.hold(connection, scope, receive)
         except asyncio.CancelledError:
             by_server = connection.code is None
-            if connections.stops() and not connection.accepted:  # 403 would be final for a client
-                await send_all(refusal(scope, connections.too_many()), connection.send)
+            if connections.stops() and not (connection.accepted or connection.closed):
+                refused = refusal(scope, connections.too_many())  # 403 would be final for a client
+                await send_all(refused, connection.send)
             else:
                 await close(connection, 1012)
             if by_server:
@@ -79,10 +81,10 @@ async def failed(connection: Connection, request: HttpRequest, error: Exception)
     if server.is_gone(error):
         return
     if not (connection.accepted or connection.closed):
-        response = await sync_to_async(response_for_exception, thread_sensitive=False)(
-            request, error
-        )
-        await send_all(refusal(request.scope, response), connection.send)  # type: ignore[attr-defined]
+        answer = sync_to_async(response_for_exception, thread_sensitive=False)
+        refused = refusal(request.scope, await answer(request, error))  # type: ignore[attr-defined]
+        with suppress(Exception):  # each server has another, where the client has left
+            await send_all(refused, connection.send)
         return
     closed = await close(connection, 1011)
     await sync_to_async(report, thread_sensitive=False)(request)

@@ -87,8 +87,10 @@ class Connection:
         groups.setdefault(key, set()).add(self)
 
     def part(self, kind: str, value: Any) -> None:
-        """Undo one `join`."""
+        """Undo one `join`; nothing is left to undo for a task that outlives the connection."""
         keys, key = list(self.keys), (kind, str(value))
+        if key not in keys:
+            return
         keys.remove(key)
         self.keys = tuple(keys)
         if key not in keys:

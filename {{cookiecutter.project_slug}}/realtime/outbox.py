@@ -57,7 +57,7 @@ class Outbox:
         """Send the event, at once if nothing waits."""
         if self.task or self.held:
             self._keep(event)
-        else:
+        elif not self.over:
             task = asyncio.Task(self._drain(event), loop=self.loop, **EAGER)
             if not task.done():
                 self.task, self.progress = task, self.loop.time()

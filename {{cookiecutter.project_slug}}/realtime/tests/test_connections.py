@@ -49,6 +49,7 @@ class ConnectionTests(SimpleTestCase):
         finally:
             for each in (both, one, other):
                 each.forget()
+                each.part("a", 1)  # as a task does that outlives the connection
         self.assertFalse({both, one, other} & opened)
         self.assertFalse({key for key in groups if key[0] in "ab"})
 
