@@ -30,12 +30,15 @@ PAGE = "<!doctype html><link rel=icon href=data:,><script type=module src=start.
 TEXTS = {"/": PAGE, "/start.js": START, "/socket.js": MODULE.read_text("utf-8")}
 
 
+def chromium_program() -> str:
+    """The path of Chromium."""
+    return shutil.which("chromium") or shutil.which("google-chrome") or missing("no chromium")
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A Chromium until the block ends, in which no other event loop can run."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if not program:
-        missing("no chromium on PATH")
+    program = chromium_program()
     with sync_playwright() as playwright:
         # Without its sandbox, which a container's root cannot have.
         with playwright.chromium.launch(executable_path=program, args=["--no-sandbox"]) as browser:

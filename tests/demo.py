@@ -7,7 +7,6 @@ python -m tests.demo commits the output of HEAD to the branch `demo`.
 import filecmp
 import json
 import os
-import subprocess
 import sys
 from itertools import zip_longest
 from pathlib import Path
@@ -15,20 +14,10 @@ from tempfile import TemporaryDirectory
 
 from cookiecutter.main import cookiecutter  # type: ignore[import-untyped]
 
+from tests.commands import run
 from tests.rendering import TEMPLATE
 
 BRANCH = "refs/heads/demo"
-
-
-def run(folder: Path, *command: str, **variables: str) -> str:
-    """Run a command in the folder and return what it prints; end with its error if it fails."""
-    environment = os.environ | variables
-    done = subprocess.run(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, encoding="utf-8"
-    )
-    if done.returncode:
-        sys.exit(f"{command} failed")
-    return done.stdout.rstrip("\n")
 
 
 def git(*arguments: str) -> str:

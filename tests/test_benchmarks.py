@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.charts import chart
 from benchmarks.tables import Table, markdown, number
+from tests.browser import chromium_program
 from tests.installing import environment, program
 from tests.rendering import TEMPLATE
 from tests.services import postgres
@@ -35,7 +36,7 @@ def require() -> None:
     """Skip the test, or on CI fail it, where something is missing that a measure needs."""
     postgres()
     program("redis-server")
-    program("chromium")
+    chromium_program()
 
 
 @pytest.mark.xdist_group("benchmarks")

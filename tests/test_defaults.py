@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import run
+from tests.git_projects import OURS, cruft, rendered, replace, template_with_history
 from tests.rendering import TEMPLATE, command_line, render
-from tests.repository import cruft, rendered, replace, run, template_with_history
 
 ANSWERS = {"project_name": "Chat", "asgi_server": "granian", "ci": "gitlab"}
 CONFIG = """
@@ -46,7 +47,7 @@ def test_a_configuration_file_has_the_defaults_and_checkout_the_version(
 ) -> None:
     command = ("cookiecutter", "ours:template", "--checkout", "1.0.0")
     options = ("--config-file", str(folder / "config.yaml"), "--no-input", "project_name=Chat")
-    run(tmp_path, *command, *options)
+    run(tmp_path, *command, *options, **OURS)
     expected = render(tmp_path / "expected", **ANSWERS)
     replace(expected / "README.md", "## Start it, test it", "## Start it")
     assert files(tmp_path / "chat") == files(expected)

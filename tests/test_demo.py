@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.repository import git, rendered, replace, run, template_with_history
+from tests.commands import run
+from tests.git_projects import OURS, git, rendered, replace, template_with_history
 
 CHANGED = sorted(
     [
@@ -33,7 +34,8 @@ def template(tmp_path: Path) -> Path:
 
 def demo(template: Path, *arguments: str) -> list[str]:
     """Run the command there, and return the lines that it prints."""
-    return run(template, sys.executable, "-m", "tests.demo", *arguments).splitlines()
+    command = (sys.executable, "-m", "tests.demo", *arguments)
+    return run(template, *command, **OURS).splitlines()
 
 
 def test_it_shows_each_change_of_the_output_once(template: Path) -> None:

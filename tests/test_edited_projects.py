@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.installing import Installed, parameter
-from tests.repository import replace
+from tests.git_projects import replace
 
 URLS = """
 from django.contrib import admin

@@ -1,6 +1,7 @@
-"""Rooms on the real servers: slow clients, and what connections leave behind."""
+"""Rooms on the real servers: slow clients, late accepts, and what connections leave behind."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,6 +56,38 @@ def test_a_client_that_does_not_read_is_closed_and_the_others_get_everything(
                 return await asyncio.to_thread(read_to_the_end, deaf)
 
     assert b"\x88\x0a\x03\xf5too slow" in asyncio.run(scene())  # 1013
+
+
+def test_what_is_published_before_a_late_accept_is_sent_after_it_in_order(server: Running) -> None:
+    number = 200
+    seen: list[str] = []
+    times: list[float] = []
+
+    async def see(witness: ClientConnection) -> None:
+        while seen[-1:] != [str(number - 1)]:
+            seen.append(str(await witness.recv()))
+            times.append(time.perf_counter())
+
+    async def scene() -> tuple[list[str], float]:
+        async with asyncio.timeout(30), connect(server.url("/ws/rooms/probe/")) as witness:
+            witnessing = asyncio.create_task(see(witness))
+            async with connect(server.url(f"/talk/{number}/")):
+                while not seen:
+                    await asyncio.sleep(0.001)
+                async with connect(server.url("/late/")) as late:
+                    accepted = time.perf_counter()
+                    got = [str(await late.recv())]
+                    while got[-1] != str(number - 1):
+                        got.append(str(await late.recv()))
+            await witnessing
+            return got, accepted
+
+    got, accepted = asyncio.run(scene())
+    begin = seen.index("subscribed")
+    assert got == seen[begin:]
+    assert [*seen[:begin], *seen[begin + 1 :]] == [*map(str, range(number))]
+    waited = sum(moment < accepted for moment in times[begin:])
+    assert 10 < waited < len(got)  # some came while the loop had not accepted, and some later
 
 
 def test_a_thousand_connections_half_of_them_abrupt_leave_nothing_behind(server: Running) -> None:

@@ -12,6 +12,8 @@ from granian.server.embed import Server
 
 from realtime.types import Send
 
+LINGER = 0.25  # seconds in which granian sends a close
+
 
 def serve(application: Any, host: str, port: int) -> None:
     """Serve until the process ends."""
@@ -26,7 +28,7 @@ def on_shutdown(send: Send, shut_down: Callable[[], Coroutine[Any, Any, None]]) 
 
     granian takes SIGINT as it takes SIGTERM, and gets that one when they are closed.
     """
-    if not type(getattr(send, "__self__", None)).__module__.startswith("granian"):
+    if not is_granians(send):
         return  # a test
 
     async def close_and_stop() -> None:
@@ -40,8 +42,15 @@ def on_shutdown(send: Send, shut_down: Callable[[], Coroutine[Any, Any, None]]) 
 
 
 async def close(send: Send, code: int, reason: str) -> None:
-    """Send a close."""
+    """Send a close; then wait, as granian may drop the client of a task that ends at once."""
     await send({"type": "websocket.close", "code": code, "reason": reason})
+    if is_granians(send):
+        await asyncio.sleep(LINGER)
+
+
+def is_granians(send: Send) -> bool:
+    """Whether it is a server's `send`, and not a test's."""
+    return type(getattr(send, "__self__", None)).__module__.startswith("granian")
 
 
 def drop(send: Send) -> None:

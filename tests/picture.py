@@ -1,4 +1,4 @@
-"""Makes the pictures of the page that the README shows: `python -m docs.picture`."""
+"""Makes the pictures of the page that the README shows: `python -m tests.picture`."""
 
 import re
 import tempfile
@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import chromium
 from tests.installing import environment
-from tests.rendering import render
+from tests.rendering import TEMPLATE, render
 from tests.serving import free_port, started
 
 
@@ -25,7 +25,7 @@ def use(page: Page, url: str, message: str) -> None:
 
 
 def main() -> None:
-    """Render, start and open a project, and write the pictures beside this file."""
+    """Render, start and open a project, and write the pictures to docs/."""
     with tempfile.TemporaryDirectory() as temporary:
         project, port = render(Path(temporary)), free_port()
         command = ["uv", "run", "manage.py", "runserver", str(port)]
@@ -42,7 +42,7 @@ def main() -> None:
                     page.bring_to_front()
                     page.get_by_label("Message from").blur()
                     expect(page.get_by_role("log")).to_contain_text("the other one")
-                    page.screenshot(path=Path(__file__).with_name(f"page-{scheme}.png"))
+                    page.screenshot(path=TEMPLATE / f"docs/page-{scheme}.png")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""A repository of the template as it lies here, in two versions, and projects in Git."""
+"""The template as it lies here in a repository with two versions, and projects in Git."""
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.commands import run
 from tests.rendering import FOLDER, TEMPLATE
 
 IDENTITY = {
@@ -14,33 +14,17 @@ IDENTITY = {
     for role in ("AUTHOR", "COMMITTER")
     for what, value in (("NAME", "test"), ("EMAIL", "test@example.com"))
 }
-OURS = os.environ | IDENTITY | {"GIT_CONFIG_GLOBAL": os.devnull}
-
-
-def run(folder: Path, *command: str, status: int = 0) -> str:
-    """Run a command in the folder and return what it prints."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=OURS,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == status, done.stdout
-    return done.stdout
+OURS = IDENTITY | {"GIT_CONFIG_GLOBAL": os.devnull}  # the variables of who commits here
 
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git in the folder."""
-    return run(folder, "git", *arguments)
+    return run(folder, "git", *arguments, **OURS)
 
 
 def cruft(folder: Path, *arguments: str, status: int = 0) -> str:
     """Run cruft in the folder."""
-    return run(folder, sys.executable, "-m", "cruft", *arguments, status=status)
+    return run(folder, sys.executable, "-m", "cruft", *arguments, status=status, **OURS)
 
 
 def commit(folder: Path, message: str) -> None:
