@@ -3,15 +3,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 
-def run(folder: Path, *command: str, status: int = 0, **variables: str) -> str:
+def run(folder: Path, *command: str, status: int = 0, variables: Mapping[str, str] = {}) -> str:
     """Run a command in the folder and return what it prints; end if its status is another."""
     done = subprocess.run(
         command,
         cwd=folder,
-        env=os.environ | variables,
+        env={**os.environ, **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         encoding="utf-8",

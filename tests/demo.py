@@ -62,10 +62,11 @@ def tree(commit: str) -> str:
         template.mkdir()
         output.mkdir()
         ours = {"GIT_DIR": git("rev-parse", "--absolute-git-dir"), "GIT_WORK_TREE": "."}
-        run(template, "git", "checkout", commit, "--", ".", GIT_INDEX_FILE=f"{name}/1", **ours)
+        first, second = (ours | {"GIT_INDEX_FILE": f"{name}/{number}"} for number in (1, 2))
+        run(template, "git", "checkout", commit, "--", ".", variables=first)
         render_all(template, output)
-        run(output, "git", "add", "--all", GIT_INDEX_FILE=f"{name}/2", **ours)
-        return run(output, "git", "write-tree", GIT_INDEX_FILE=f"{name}/2", **ours)
+        run(output, "git", "add", "--all", variables=second)
+        return run(output, "git", "write-tree", variables=second)
 
 
 def commit_to_branch(commit: str) -> str:

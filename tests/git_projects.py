@@ -19,12 +19,12 @@ OURS = IDENTITY | {"GIT_CONFIG_GLOBAL": os.devnull}  # the variables of who comm
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git in the folder."""
-    return run(folder, "git", *arguments, **OURS)
+    return run(folder, "git", *arguments, variables=OURS)
 
 
 def cruft(folder: Path, *arguments: str, status: int = 0) -> str:
     """Run cruft in the folder."""
-    return run(folder, sys.executable, "-m", "cruft", *arguments, status=status, **OURS)
+    return run(folder, sys.executable, "-m", "cruft", *arguments, status=status, variables=OURS)
 
 
 def commit(folder: Path, message: str) -> None:

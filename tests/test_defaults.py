@@ -47,7 +47,7 @@ def test_a_configuration_file_has_the_defaults_and_checkout_the_version(
 ) -> None:
     command = ("cookiecutter", "ours:template", "--checkout", "1.0.0")
     options = ("--config-file", str(folder / "config.yaml"), "--no-input", "project_name=Chat")
-    run(tmp_path, *command, *options, **OURS)
+    run(tmp_path, *command, *options, variables=OURS)
     expected = render(tmp_path / "expected", **ANSWERS)
     replace(expected / "README.md", "## Start it, test it", "## Start it")
     assert files(tmp_path / "chat") == files(expected)

@@ -35,7 +35,7 @@ def template(tmp_path: Path) -> Path:
 def demo(template: Path, *arguments: str) -> list[str]:
     """Run the command there, and return the lines that it prints."""
     command = (sys.executable, "-m", "tests.demo", *arguments)
-    return run(template, *command, **OURS).splitlines()
+    return run(template, *command, variables=OURS).splitlines()
 
 
 def test_it_shows_each_change_of_the_output_once(template: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.installing import Installed, parameter
 from tests.git_projects import replace
+from tests.installing import Installed, parameter
 
 URLS = """
 from django.contrib import admin

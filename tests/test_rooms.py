@@ -58,36 +58,34 @@ def test_a_client_that_does_not_read_is_closed_and_the_others_get_everything(
     assert b"\x88\x0a\x03\xf5too slow" in asyncio.run(scene())  # 1013
 
 
-def test_what_is_published_before_a_late_accept_is_sent_after_it_in_order(server: Running) -> None:
-    number = 200
-    seen: list[str] = []
-    times: list[float] = []
+def test_what_is_published_before_a_late_accept_comes_after_it_in_order(server: Running) -> None:
+    last = "199"
+    times: list[float] = []  # at which the witness, which was there before, got each message
 
-    async def see(witness: ClientConnection) -> None:
-        while seen[-1:] != [str(number - 1)]:
-            seen.append(str(await witness.recv()))
+    async def until_the_last(client: ClientConnection, times: list[float]) -> list[str]:
+        got: list[str] = []
+        while got[-1:] != [last]:
+            got.append(str(await client.recv()))
             times.append(time.perf_counter())
+        return got
 
-    async def scene() -> tuple[list[str], float]:
+    async def scene() -> tuple[list[str], list[str], float]:
         async with asyncio.timeout(30), connect(server.url("/ws/rooms/probe/")) as witness:
-            witnessing = asyncio.create_task(see(witness))
-            async with connect(server.url(f"/talk/{number}/")):
-                while not seen:
-                    await asyncio.sleep(0.001)
+            async with connect(server.url("/talk/200/")):
+                seen = [str(await witness.recv())]
+                times.append(time.perf_counter())
+                witnessing = asyncio.create_task(until_the_last(witness, times))
                 async with connect(server.url("/late/")) as late:
                     accepted = time.perf_counter()
-                    got = [str(await late.recv())]
-                    while got[-1] != str(number - 1):
-                        got.append(str(await late.recv()))
-            await witnessing
-            return got, accepted
+                    got = await until_the_last(late, [])
+            return seen + await witnessing, got, accepted
 
-    got, accepted = asyncio.run(scene())
+    seen, got, accepted = asyncio.run(scene())
     begin = seen.index("subscribed")
     assert got == seen[begin:]
-    assert [*seen[:begin], *seen[begin + 1 :]] == [*map(str, range(number))]
+    assert seen[:begin] + seen[begin + 1 :] == [*map(str, range(200))]
     waited = sum(moment < accepted for moment in times[begin:])
-    assert 10 < waited < len(got)  # some came while the loop had not accepted, and some later
+    assert 10 < waited < len(got)  # some came before the accept, and some after it
 
 
 def test_a_thousand_connections_half_of_them_abrupt_leave_nothing_behind(server: Running) -> None:
@@ -120,3 +118,20 @@ def test_more_connections_than_the_limit_are_refused_with_503(
             refused = 403 if server.name == "daphne" else 503
             assert handshake(small.address, "/ws/") == refused
         wait_for("a free place", lambda: handshake(small.address, "/ws/") == 101, 5)
+
+
+def test_a_loop_that_accepts_long_after_it_subscribed_gets_everything_since_in_order(
+    server: Running,
+) -> None:
+    async def scene() -> list[str | bytes]:
+        async with asyncio.timeout(20), connect(server.url("/talk/200/")):
+            async with connect(server.url("/late/")) as client:  # accepts after 250 ms
+                got = [await client.recv()]
+                while got[-1] != "199":
+                    got.append(await client.recv())
+                return got
+
+    first, *numbers = asyncio.run(scene())
+    assert first == "subscribed"
+    assert [*map(int, numbers)] == list(range(int(numbers[0]), 200))
+    assert len(numbers) > 100

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.commands import run
-from tests.installing import NEWEST, Installed, interpreter
-from tests.rendering import render
 from tests.git_projects import (
     OURS,
     commit,
@@ -18,6 +16,8 @@ from tests.git_projects import (
     replace,
     template_with_history,
 )
+from tests.installing import NEWEST, Installed, interpreter
+from tests.rendering import render
 
 
 def older(template: Path) -> None:
@@ -106,7 +106,15 @@ def test_a_project_that_cookiecutter_rendered_is_linked_later_and_gets_other_ans
     config = tmp_path / "config.yaml"
     config.write_text(f"{{cookiecutters_dir: {tmp_path}/clones, replay_dir: {tmp_path}/clones}}")
     command = ("cookiecutter", f"git+{template.as_uri()}", "--config-file", str(config))
-    run(tmp_path, *command, "--no-input", "--checkout", "1.0.0", "project_name=Later", **OURS)
+    run(
+        tmp_path,
+        *command,
+        "--no-input",
+        "--checkout",
+        "1.0.0",
+        "project_name=Later",
+        variables=OURS,
+    )
     project = tmp_path / "later"
     given = ("--no-input", "--default-config", "--extra-context", '{"project_name": "Later"}')
     cruft(project, "link", str(template), "--checkout", "1.0.0", *given)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rendering import CONTEXT, FOLDER, TEMPLATE, render
 from tests.git_projects import commit, git
+from tests.rendering import CONTEXT, FOLDER, TEMPLATE, render
 
 LONGEST = 150  # of the 260 characters that Windows allows by default, the folder's included
 
