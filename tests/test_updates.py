@@ -106,15 +106,8 @@ def test_a_project_that_cookiecutter_rendered_is_linked_later_and_gets_other_ans
     config = tmp_path / "config.yaml"
     config.write_text(f"{{cookiecutters_dir: {tmp_path}/clones, replay_dir: {tmp_path}/clones}}")
     command = ("cookiecutter", f"git+{template.as_uri()}", "--config-file", str(config))
-    run(
-        tmp_path,
-        *command,
-        "--no-input",
-        "--checkout",
-        "1.0.0",
-        "project_name=Later",
-        variables=OURS,
-    )
+    options = ("--no-input", "--checkout", "1.0.0", "project_name=Later")
+    run(tmp_path, *command, *options, variables=OURS)
     project = tmp_path / "later"
     given = ("--no-input", "--default-config", "--extra-context", '{"project_name": "Later"}')
     cruft(project, "link", str(template), "--checkout", "1.0.0", *given)

@@ -42,9 +42,9 @@ def on_shutdown(send: Send, shut_down: Callable[[], Coroutine[Any, Any, None]]) 
 
 
 async def close(send: Send, code: int, reason: str) -> None:
-    """Send a close; then wait, as granian may drop the client of a task that ends at once."""
+    """Send a close. After one from outside wait: granian may drop the client of a cancelled task."""
     await send({"type": "websocket.close", "code": code, "reason": reason})
-    if is_granians(send):
+    if code not in {1000, 1011} and is_granians(send):
         await asyncio.sleep(LINGER)
 
 
