@@ -118,20 +118,3 @@ def test_more_connections_than_the_limit_are_refused_with_503(
             refused = 403 if server.name == "daphne" else 503
             assert handshake(small.address, "/ws/") == refused
         wait_for("a free place", lambda: handshake(small.address, "/ws/") == 101, 5)
-
-
-def test_a_loop_that_accepts_long_after_it_subscribed_gets_everything_since_in_order(
-    server: Running,
-) -> None:
-    async def scene() -> list[str | bytes]:
-        async with asyncio.timeout(20), connect(server.url("/talk/200/")):
-            async with connect(server.url("/late/")) as client:  # accepts after 250 ms
-                got = [await client.recv()]
-                while got[-1] != "199":
-                    got.append(await client.recv())
-                return got
-
-    first, *numbers = asyncio.run(scene())
-    assert first == "subscribed"
-    assert [*map(int, numbers)] == list(range(int(numbers[0]), 200))
-    assert len(numbers) > 100
