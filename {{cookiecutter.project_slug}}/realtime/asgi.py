@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from asgiref.sync import SyncToAsync, sync_to_async
@@ -21,17 +21,18 @@ from realtime.types import Event, Receive, Scope, Send
 logger = logging.getLogger("django.request")
 TAKEN = 30.0  # seconds for a client to take its close
 threads: Any = Threads("handshake", size=32)  # asgiref asks for a ThreadPoolExecutor
+in_thread: Any = partial(sync_to_async, thread_sensitive=False, executor=threads)
 
 
 class WebSocketHandler(Handshakes):
     """Holds each connection from its handshake to its end, in the task that the server made."""
 
-    in_thread: Any = sync_to_async(Handshakes.answer, thread_sensitive=False, executor=threads)
+    in_thread: Any = in_thread(Handshakes.answer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if connections.full() or connections.stops():
             await receive()  # websocket.connect
-            await send_all(refusal(scope, connections.too_many()), send)
+            await refuse(refusal(scope, connections.too_many()), send)
             return
         listen()
         connection = connections.register(send)
@@ -41,7 +42,7 @@ class WebSocketHandler(Handshakes):
             by_server = connection.code is None
             if connections.stops() and not (connection.accepted or connection.closed):
                 refused = refusal(scope, connections.too_many())  # 403 would be final for a client
-                await send_all(refused, connection.send)
+                await refuse(refused, send)
             else:
                 await close(connection, 1012)
             if by_server:
@@ -56,7 +57,8 @@ class WebSocketHandler(Handshakes):
         request, loop, headers, refused = await self.in_thread(scope)
         if refused:
             await receive()  # websocket.connect
-            await send_all(refused, connection.server_send)
+            connection.closed = True
+            await refuse(refused, connection.server_send)
             return
         connection.headers = headers
         identify(connection, request, request.user_id)
@@ -68,10 +70,13 @@ class WebSocketHandler(Handshakes):
             await close(connection, 1000)
 
 
-async def send_all(events: list[Event], send: Send) -> None:
-    """Send one event after the other."""
-    for event in events:
-        await send(event)
+async def refuse(events: list[Event], send: Send) -> None:
+    """Send a refusal, as far as the server takes it: the client may have left."""
+    try:
+        for event in events:
+            await send(event)
+    except Exception:  # each server has another
+        logger.debug("No refusal sent", exc_info=True)
 
 
 async def failed(connection: Connection, request: HttpRequest, error: Exception) -> None:
@@ -81,13 +86,12 @@ async def failed(connection: Connection, request: HttpRequest, error: Exception)
     if server.is_gone(error):
         return
     if not (connection.accepted or connection.closed):
-        answer = sync_to_async(response_for_exception, thread_sensitive=False)
-        refused = refusal(request.scope, await answer(request, error))  # type: ignore[attr-defined]
-        with suppress(Exception):  # each server has another, where the client has left
-            await send_all(refused, connection.send)
+        response = await in_thread(response_for_exception)(request, error)
+        connection.closed = True
+        await refuse(refusal(request.scope, response), connection.server_send)  # type: ignore[attr-defined]
         return
     closed = await close(connection, 1011)
-    await sync_to_async(report, thread_sensitive=False)(request)
+    await in_thread(report)(request)
     if not closed and not connection.closed:  # the server may still do it
         raise error
 

@@ -24,7 +24,7 @@ BLOCKED = 15.0  # seconds that another thread waits for an event loop
 async def subscribe(channel: str, send: Send) -> AsyncIterator[None]:
     """Send every message of the channel to this client, in order, until the block ends.
 
-    Nothing goes out before the accept, and nothing that is published from here on is missed,
+    `send` is called after the accept only, and nothing that is published from here on is missed,
     however long the accept takes. Publishers wait up to a second for a client that is behind; one
     that does not read is closed with 1013: see `outbox.py`.
     """
@@ -49,10 +49,11 @@ async def publish(channel: str, message: Message) -> None:
     """
     message, here = check(message), per_loop.get(asyncio.get_running_loop())
     if not settings.REDIS_URL:
-        for future in hand_out_elsewhere(channel, message):
-            await asyncio.wrap_future(future)
+        elsewhere = list(hand_out_elsewhere(channel, message))
         if here:
             here.hand_out(channel, message)
+        for future in elsewhere:
+            await asyncio.wrap_future(future)
     elif here and here.redis:
         await here.redis.publish(channel, message)
     else:
@@ -156,7 +157,7 @@ def hand_out_here(channel: str, message: Message) -> None:
     """Hand a message out in every event loop of this process, from synchronous code."""
     if running():
         channels().hand_out(channel, message)
-    for future in hand_out_elsewhere(channel, message):
+    for future in list(hand_out_elsewhere(channel, message)):
         future.result(BLOCKED)
 
 

@@ -31,7 +31,6 @@ LOGGED_OUT = 4401  # of the range for private use (RFC 6455, section 7.4.2), aft
 LOGOUT = 10.0  # seconds that a logout goes on: its signal comes before the session is deleted
 HANDSHAKE = 60.0  # seconds for which a closing is remembered, for handshakes that are under way
 RETRY = 0.5  # seconds between attempts to tell the other processes
-recent: list[dict[str, Any]] = []  # what was closed of late
 logger = logging.getLogger(__name__)
 
 
@@ -103,7 +102,8 @@ def obey(event: Event) -> None:
     """Close the connections that are meant."""
     closing, now = json.loads(event["text"]), time.monotonic()
     closing["until"] = now + closing["refuse"]
-    recent[:] = [one for one in recent if one["until"] > now - HANDSHAKE] + [closing]
+    late = [one for one in connections.recent if one["until"] > now - HANDSHAKE]
+    connections.recent[:] = [*late, closing]
     loop = asyncio.get_running_loop()
     for connection in connections.belonging(closing["whose"]):
         if connection.loop is loop:
@@ -111,14 +111,11 @@ def obey(event: Event) -> None:
 
 
 def identify(connection: connections.Connection, request: HttpRequest, user_id: Any) -> None:
-    """Note whose the connection is; end it if that was closed since its handshake began."""
+    """Note whose the connection is."""
     session_key = getattr(getattr(request, "session", None), "session_key", None)
     for kind, value in (("session_key", session_key), ("user_id", user_id)):
         if value is not None:
             connection.join(kind, value)
-    for closing in recent if connection.keys else ():
-        if closing["until"] > connection.since and closing["whose"].items() <= {*connection.keys}:
-            connection.end(closing["code"], closing["reason"])
 
 
 @receiver(user_logged_out)

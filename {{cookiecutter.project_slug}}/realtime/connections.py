@@ -34,6 +34,7 @@ TCP_OPTIONS = {
 opened: "set[Connection]" = set()
 groups: "dict[tuple[str, str], set[Connection]]" = {}  # by what they are of, as a user or a session
 current: "ContextVar[Connection]" = ContextVar("connection")
+recent: list[dict[str, Any]] = []  # what was closed of late, for those that are on their way in
 attended: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 stopping: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
@@ -67,8 +68,7 @@ class Connection:
                 return self.server_send(event)
             case "websocket.accept":
                 return self._accept(event)
-        self.closed = True
-        return self.server_send(event)
+        return self._close(event)
 
     async def _accept(self, event: Event) -> None:
         """uvicorn and hypercorn send the headers, the other servers do not."""
@@ -77,14 +77,22 @@ class Connection:
         await self.server_send(event)
         self.accepted = True
         for release in self.on_accept:
-            release()
+            self.loop.call_soon(release)  # after what the loop says first
         self.on_accept = self.headers = ()
 
+    async def _close(self, event: Event) -> None:
+        """Send a close or a denial; one that the server does not take is none."""
+        await self.server_send(event)
+        self.closed = True
+
     def join(self, kind: str, value: Any) -> None:
-        """Put it into a group, as that of a user's connections."""
+        """Put it into a group, as that of a user's connections; end it if that was closed since."""
         key = (kind, str(value))
         self.keys += (key,)
         groups.setdefault(key, set()).add(self)
+        for closing in recent:
+            if closing["until"] > self.since and closing["whose"].items() <= {*self.keys}:
+                self.end(closing["code"], closing["reason"])
 
     def part(self, kind: str, value: Any) -> None:
         """Undo one `join`; nothing is left to undo for a task that outlives the connection."""

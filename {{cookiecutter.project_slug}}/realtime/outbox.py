@@ -18,6 +18,7 @@ from realtime.types import Event, Send
 MESSAGES, BYTES = 1024, 4 << 20  # that wait for a client which is behind
 FULL = 8  # times as much ends it, even one that reads
 SILENCE = 2.0  # seconds without progress after which a client that is behind does not read
+SLOWEST = 250_000  # bytes a second that one takes which reads a long message
 PATIENCE = 1.0  # seconds that `publish` waits for clients that are behind
 behind: "set[Outbox]" = set()
 EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
@@ -31,8 +32,7 @@ class Outbox:
     """
 
     __slots__ = (
-        *("channel", "end", "events", "held", "loop", "over", "progress", "send", "size"),
-        *("task", "__weakref__"),
+        *("channel", "due", "end", "events", "held", "loop", "over", "send", "size", "task"),
     )
 
     def __init__(self, channel: str, send: Send) -> None:
@@ -42,7 +42,7 @@ class Outbox:
         self.end: Any = owner.end if owner else lambda *close: task and task.cancel()
         self.events: deque[Event] = deque()
         self.size = 0  # bytes, or characters, in the events
-        self.progress = 0.0  # when the client took something last
+        self.due = 0.0  # when the client should have taken what is under way
         self.over = False
         self.task: asyncio.Task[None] | None = None
         self.held = owner is not None and not owner.accepted
@@ -60,7 +60,7 @@ class Outbox:
         elif not self.over:
             task = asyncio.Task(self._drain(event), loop=self.loop, **EAGER)
             if not task.done():
-                self.task, self.progress = task, self.loop.time()
+                self.task, self.due = task, self._due(event)
 
     def _keep(self, event: Event) -> None:
         if self.over:
@@ -91,8 +91,9 @@ class Outbox:
         try:
             await self.send(event)
             while self.events:
-                self.progress = self.loop.time()
-                await self.send(self._next())
+                event = self._next()
+                self.due = self._due(event)
+                await self.send(event)
         except Exception as error:
             if not server.is_gone(error):
                 logger.exception("A message could not be sent")
@@ -104,8 +105,11 @@ class Outbox:
                 behind.discard(self)
 
     def is_stuck(self) -> bool:
-        """Whether the client has taken nothing for two seconds."""
-        return self.progress < self.loop.time() - SILENCE
+        """Whether the client has taken nothing for two seconds, or longer for a long message."""
+        return self.due < self.loop.time() - SILENCE
+
+    def _due(self, event: Event) -> float:
+        return self.loop.time() + size(event) / SLOWEST
 
     def give_up(self) -> None:
         """Close the connection of a client that takes too little."""
@@ -143,7 +147,7 @@ async def give_way(channel: str) -> None:
 
 def tasks_behind(channel: str, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
     """The tasks that send to those who are behind; who does not read is closed."""
-    slow = [outbox for outbox in behind if outbox.channel == channel and outbox.loop is loop]
+    slow = [outbox for outbox in list(behind) if outbox.channel == channel and outbox.loop is loop]
     for outbox in slow:
         if outbox.is_stuck():
             outbox.give_up()

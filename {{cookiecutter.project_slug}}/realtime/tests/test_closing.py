@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.test import AsyncClient, TestCase
 
 from realtime import connections
+from realtime.broadcast import subscribe
 from realtime.closing import close
 from realtime.testing import WebSocketClient
 from realtime.tests import answers, ended, make_user, nowhere, own_settings
@@ -91,6 +92,28 @@ class CloseTests(TestCase):
                 await sync_to_async(kick)(4000, "kicked")
             self.assertEqual(await ended(one), (4000, "kicked"))
             self.assertTrue(await answers(other))
+
+    async def test_a_connection_on_its_way_into_a_closed_channel_is_closed(self) -> None:
+        async def arrive(closed: asyncio.Event) -> int | None:
+            connection = connections.Connection(nowhere)
+            try:
+                await closed.wait()
+                async with subscribe("room.lobby", nowhere):
+                    await asyncio.wait_for(asyncio.Event().wait(), 5)
+            except asyncio.CancelledError:
+                return connection.code
+            finally:
+                connection.forget()
+            return None
+
+        async with WebSocketClient("/ws/"):  # the service is there, and hears of the closing
+            closed = asyncio.Event()
+            arriving = asyncio.create_task(arrive(closed))
+            await asyncio.sleep(0)  # it has begun
+            with self.captureOnCommitCallbacks(execute=True):
+                await sync_to_async(partial(close, channel="room.lobby"))(4403, "gone")
+            closed.set()
+            self.assertEqual(await arriving, 4403)
 
     def test_close_asks_for_a_key(self) -> None:
         with self.assertRaisesRegex(TypeError, "a session_key, a user_id or a channel"):

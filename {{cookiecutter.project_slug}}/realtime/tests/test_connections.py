@@ -1,12 +1,14 @@
 """The open connections of a process."""
 
 import asyncio
+from contextlib import suppress
 
 from django.test import AsyncClient, SimpleTestCase, override_settings
 
 from realtime.connections import Connection, belonging, groups, opened, shut_down
 from realtime.testing import WebSocketClient
 from realtime.tests import answers, ended, nowhere, own_settings, refusal
+from realtime.types import Event
 
 
 @own_settings
@@ -67,3 +69,19 @@ class ConnectionTests(SimpleTestCase):
             return None
 
         self.assertEqual(await asyncio.create_task(hold()), 4000)
+
+    async def test_a_close_that_the_server_does_not_take_is_none(self) -> None:
+        async def strict(event: Event) -> None:
+            if len(event.get("reason", "")) > 123:
+                raise RuntimeError("too long")
+
+        async def say() -> list[bool]:
+            connection, noted = Connection(strict), []
+            for reason in ("x" * 124, "enough"):
+                with suppress(RuntimeError):
+                    await connection.send({"type": "websocket.close", "reason": reason})
+                noted.append(connection.closed)
+            connection.forget()
+            return noted
+
+        self.assertEqual(await asyncio.create_task(say()), [False, True])

@@ -44,7 +44,8 @@ def on_shutdown(send: Send, shut_down: Callable[[], Coroutine[Any, Any, None]]) 
 async def close(send: Send, code: int, reason: str) -> None:
     """Send a close. After one from outside wait: granian may drop the client otherwise."""
     await send({"type": "websocket.close", "code": code, "reason": reason})
-    if code not in {1000, 1011} and is_granians(send):
+    task = asyncio.current_task()
+    if task and task.cancelling() and is_granians(send):
         await asyncio.sleep(LINGER)
 
 
