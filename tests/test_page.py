@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect
 
 from tests.browser import answering, until
 from tests.installing import Installed, parameter
@@ -84,6 +84,13 @@ def requests(page: Page) -> list[str]:
     page.on("websocket", lambda socket: paths.append(urlsplit(socket.url).path))
     page.on("request", lambda request: paths.append(urlsplit(request.url).path))
     return paths
+
+
+def edited(route: Route, before: str, after: str) -> None:
+    """Answer with the service's own text but for this."""
+    answer = route.fetch()
+    assert before in answer.text()
+    route.fulfill(response=answer, body=answer.text().replace(before, after))
 
 
 def problems(page: Page) -> list[str]:
@@ -183,13 +190,48 @@ def test_who_is_not_logged_in_sees_why_does_not_loop_and_comes_back_after_the_lo
         page.goto(f"http://{server.address}/")
         expect(page.locator("#room-state")).to_have_text("This needs a login.")
         page.wait_for_timeout(1500)  # three times the longest wait between two tries
-        assert asked.count("/ws/rooms/lobby/") == 2
+        assert asked.count("/ws/rooms/lobby/") == 3  # the handshake, its status, where that leads
         page.get_by_role("link", name="Log in").click()
         page.get_by_label("Username").fill("ada")
         page.get_by_label("Password").fill("lovelace")
         page.get_by_role("button", name="Log in").click()
         await_connections(page)
         expect(page.get_by_role("link", name="Log in")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("ws", "The service redirects this to {url}ws/. Reload the page to try again."),
+        ("ws/sso/", "This needs a login."),  # of another origin: the browser tells no more
+    ],
+)
+def test_a_redirect_is_a_login_only_if_it_may_lead_to_one(
+    service: Service, context: BrowserContext, path: str, words: str
+) -> None:
+    session = log_in(service.installed, "grace", **service.variables)
+    with service.run(PRIVATE) as server:
+        url = f"http://{server.address}/"
+        context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
+        page = context.new_page()
+        page.route("**/index.js", lambda route: edited(route, 'open("ws/"', f'open("{path}"'))
+        page.goto(url)
+        expect(page.locator("#ping-state")).to_have_text(words.format(url=url))
+        expect(page.locator("#room-state")).to_have_text("Connected")
+        expect(page.locator("#login")).to_be_visible(visible="login" in words)
+
+
+def test_a_service_on_this_machine_comes_back_to_a_device_that_is_offline(
+    service: Service, context: BrowserContext
+) -> None:
+    offline = "Object.defineProperty(Navigator.prototype, 'onLine', { get: () => false })"
+    context.add_init_script(offline)
+    with service.run() as server:
+        page = connected(context, server)
+    words = "This device is offline. Trying again."
+    expect(page.locator("#ping-state")).to_have_text(words)
+    with service.run(port=int(server.address.split(":")[1])):
+        await_connections(page)
 
 
 def test_a_logout_in_another_tab_is_said_and_final(

@@ -3,16 +3,45 @@
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
+from websockets.sync.server import ServerConnection, serve
 
 from tests.browser import MODULE, TEXTS, Answering, answering, until
 from tests.installing import missing
 
 ORIGIN = "http://localhost:8000"
+WAKES = ["visibilitychange", "pageshow", "online"]
+WAKE = """([name, times, hidden, persisted]) => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true })
+  const target = name === "visibilitychange" ? document : window
+  for (let i = 0; i < times; i++) target.dispatchEvent(
+    name === "pageshow" ? new PageTransitionEvent(name, { persisted })
+                        : new Event(name, { bubbles: true }))
+}"""
+IN_A_WORKER = """
+import { ReconnectingWebSocket } from "%(module)s"
+const socket = new ReconnectingWebSocket("%(url)s")
+socket.addEventListener("open", () => self.dispatchEvent(new Event("online")))
+socket.addEventListener("end", () => postMessage(`${typeof window} ${typeof document}`))
+"""
+IN_NODE = """
+import { ReconnectingWebSocket } from "./socket.mjs"
+globalThis.WebSocket = class {
+  constructor(url) { setTimeout(() => { this.readyState = 1; this.onopen() }) }
+  send(data) { console.log(data); this.onclose({ code: 1000, reason: "" }) }
+  close() {}
+}
+const socket = new ReconnectingWebSocket("ws://example.com/")
+socket.addEventListener("end", ({ detail }) => console.log(detail.code))
+socket.send("hello")
+"""
 pytestmark = pytest.mark.xdist_group("browser")
 
 
@@ -64,6 +93,20 @@ class Service:
         """Let the page's clock run."""
         self.page.clock.run_for(int(seconds * 1000))
 
+    def wake(
+        self, name: str = "online", times: int = 1, hidden: bool = False, persisted: bool = True
+    ) -> None:
+        """Let the page have the event so many times, and do what it does at once."""
+        self.page.evaluate(WAKE, [name, times, hidden, persisted])
+        self.pass_time(0.001)
+
+    def await_waiting(self) -> None:
+        """Wait until the page has lost its first connection, and waits for nearly two seconds."""
+        self.page.evaluate("Math.random = () => 0.99")
+        self.await_events("open")
+        self.connections[0].close(code=1012)
+        self.await_events("lost")
+
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
@@ -102,9 +145,9 @@ def test_its_types_fit() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_it_has_at_most_120_lines_and_imports_nothing() -> None:
+def test_it_has_at_most_150_lines_and_imports_nothing() -> None:
     lines = MODULE.read_text("utf-8").splitlines()
-    assert len(lines) <= 120
+    assert len(lines) <= 150
     assert not [line for line in lines if line.startswith("import")]
 
 
@@ -149,7 +192,7 @@ def test_after_a_final_close_it_ends(service: Service, code: int) -> None:
     assert len(service.connections) == 1 and service.seen("lost") == []
 
 
-@pytest.mark.parametrize("code", [1001, 1006, 1011, 1012, 1013, 3000])
+@pytest.mark.parametrize("code", [1001, 1005, 1006, 1011, 1012, 1013, 1014, 3000])
 def test_after_any_other_close_it_connects_again(service: Service, code: int) -> None:
     service.start()
     service.await_events("open")
@@ -159,6 +202,23 @@ def test_after_any_other_close_it_connects_again(service: Service, code: int) ->
     service.pass_time(2)
     service.await_events("open", 2)
     assert not [url for url in service.requests if "/ws/" in url]  # nothing was refused
+
+
+@pytest.mark.parametrize("code", [1001, 1005, 1006, 1011, 1012, 1013, 1014])
+def test_it_comes_back_after_a_real_close_that_is_not_final(browser: Browser, code: int) -> None:
+    def close(connection: ServerConnection) -> None:
+        if code == 1006:
+            return connection.socket.shutdown(socket.SHUT_RDWR)
+        with connection.send_context():
+            connection.protocol.send_close(None if code == 1005 else code)
+
+    with websocket_server(close) as url, answering(200) as here, browser.new_page() as page:
+        service = Service(page, played=False)
+        service.open(here.url("/"))
+        service.start(url, longest=20)
+        assert service.await_events("lost")[0]["code"] == code
+        service.await_events("open", 2)
+        assert service.seen("end") == []
 
 
 def test_it_waits_twice_as_long_each_time_up_to_the_longest(service: Service) -> None:
@@ -196,6 +256,25 @@ def test_what_is_sent_meanwhile_is_kept_in_order_and_what_is_too_much_is_told(
     service.pass_time(2)
     service.await_events("open", 2)
     service.await_got(*map(str, range(100)))
+
+
+def test_what_an_open_handler_sends_comes_before_what_waited(service: Service) -> None:
+    service.start()
+    service.await_waiting()
+    service.page.evaluate("socket.addEventListener('open', () => socket.send('I am'))")
+    service.page.evaluate("socket.send('one'); socket.send('two')")
+    service.pass_time(2)
+    service.await_got("I am", "one", "two")
+
+
+def test_an_open_handler_may_close_and_what_waited_is_told(service: Service) -> None:
+    service.start()
+    service.await_waiting()
+    service.page.evaluate("socket.send('kept')")
+    service.page.evaluate("socket.addEventListener('open', () => socket.close())")
+    service.pass_time(2)
+    service.await_events("end")
+    assert service.seen("drop") == ["kept"] and service.got == []
 
 
 def test_what_still_waits_at_the_end_is_told(service: Service) -> None:
@@ -290,29 +369,228 @@ def test_a_connection_that_the_page_s_policy_blocks_is_said(context: BrowserCont
     assert (loss["code"], loss["status"]) == (1006, 0)
 
 
-def test_it_does_not_try_while_the_browser_is_offline(
+def test_a_browser_that_says_it_is_offline_tries_as_ever(
     service: Service, context: BrowserContext
 ) -> None:
+    context.set_offline(True)  # as with a service on the same machine: the connections are played
     service.start()
-    service.await_events("open")
-    context.set_offline(True)
-    service.connections[0].close(code=1006)
-    service.await_events("lost")
-    service.pass_time(60)
-    assert len(service.connections) == 1
-    context.set_offline(False)
+    service.await_waiting()
+    assert service.page.evaluate("navigator.onLine") is False
     service.pass_time(2)
     service.await_events("open", 2)
 
 
-@pytest.mark.parametrize("status", [200, 301, 302, 401, 403, 404])
+def test_it_tries_at_once_when_the_network_is_back(
+    service: Service, context: BrowserContext
+) -> None:
+    service.start()
+    context.set_offline(True)
+    service.await_waiting()
+    context.set_offline(False)  # the browser's own event
+    service.until("the event", lambda: bool(service.page.evaluate("navigator.onLine")))
+    service.pass_time(0.001)
+    service.await_events("open", 2)
+
+
+@pytest.mark.parametrize("name", WAKES)
+def test_back_again_it_asks_at_once_and_gives_up_within_three_seconds(
+    service: Service, name: str
+) -> None:
+    service.start()
+    service.await_events("open")
+    service.wake(name)
+    service.await_got("ping")
+    service.pass_time(1.9)
+    assert service.seen("lost") == []
+    service.pass_time(0.2)
+    (loss,) = service.await_events("lost")
+    assert (loss["code"], loss["reason"]) == (1006, "no answer")
+    service.pass_time(2)
+    service.await_events("open", 2)
+
+
+@pytest.mark.parametrize("name", WAKES)
+def test_back_again_it_tries_at_once(service: Service, name: str) -> None:
+    service.start()
+    service.await_waiting()
+    service.wake(name)
+    service.await_events("open", 2)
+
+
+def test_back_again_with_an_answer_it_stays_and_keeps_that_to_itself(service: Service) -> None:
+    service.start()
+    service.await_events("open")
+    service.wake()
+    service.await_got("ping")
+    service.connections[0].send("pong!")
+    service.connections[0].send("news")
+    assert service.await_events("message") == ["news"]
+    service.pass_time(19)
+    assert service.seen("lost") == [] and service.got == ["ping"]
+
+
+def test_back_again_a_question_under_way_is_not_repeated_and_has_two_seconds_more(
+    service: Service,
+) -> None:
+    service.start()
+    service.await_events("open")
+    service.pass_time(20)
+    service.await_got("ping")
+    service.wake()
+    service.pass_time(1)
+    service.wake(times=100)  # which put nothing off
+    service.pass_time(1)
+    service.await_events("lost")
+    assert service.got == ["ping"]
+
+
+def test_back_again_the_waiting_begins_anew(service: Service) -> None:
+    service.page.evaluate("Math.random = () => 0.5")
+    service.start()
+    for times in range(1, 4):
+        service.await_events("open", times)
+        service.connections[-1].close(code=1011)
+        delay = service.await_events("lost", times)[-1]["delay"]
+        service.pass_time(delay / 1000) if times < 3 else service.wake()
+    service.await_events("open", 4)
+    service.connections[-1].close(code=1011)
+    assert service.await_events("lost", 4)[-1]["delay"] == 1000
+
+
+def test_a_storm_of_events_makes_one_ping_a_second(service: Service) -> None:
+    service.start()
+    service.await_events("open")
+    for times in range(1, 4):
+        for name in WAKES:
+            service.wake(name, times=100)
+        service.await_got(*["ping"] * times)
+        service.connections[0].send("pong!")
+        service.connections[0].send("news")  # the answer has come
+        service.await_events("message", times)
+        service.wake(times=100)
+        assert len(service.got) == times
+        service.pass_time(1)
+        service.await_got(*["ping"] * (times + 1))
+        service.connections[0].send("pong!")
+        service.got.pop()
+        service.pass_time(1)
+    assert service.seen("lost") == [] and len(service.connections) == 1
+
+
+def test_a_storm_of_events_makes_one_connection_a_second(service: Service) -> None:
+    service.start()
+    service.await_waiting()
+    for times in range(2, 5):
+        for name in WAKES:
+            service.wake(name, times=100)
+        if times > 2:
+            assert len(service.connections) == times - 1
+            service.pass_time(1)
+        service.await_events("open", times)
+        service.connections[-1].close(code=1012)
+        service.await_events("lost", times)
+
+
+def test_neither_leaving_nor_the_first_show_of_the_page_is_a_return(service: Service) -> None:
+    service.start()
+    service.await_events("open")
+    service.wake("visibilitychange", hidden=True)
+    service.wake("pageshow", persisted=False)
+    service.page.evaluate("socket.send('last')")
+    service.await_got("last")
+
+
+@pytest.mark.parametrize(("age", "left"), [(1, 9), (5, 2)])
+def test_back_again_a_young_try_is_left_alone_and_an_older_one_soon_given_up(
+    browser: Browser, age: int, left: int
+) -> None:
+    with socket.create_server(("localhost", 0)) as silent, browser.new_page() as page:
+        page.clock.install(time=datetime(2026, 1, 1))
+        service = Service(page, played=False)
+        with answering(200) as here:
+            service.open(here.url("/"))
+        page.clock.pause_at(datetime(2026, 1, 2))
+        service.start(f"ws://localhost:{silent.getsockname()[1]}/")
+        silent.settimeout(5)
+        connection, _ = silent.accept()
+        asked = len(service.requests)
+        service.pass_time(age)
+        service.wake(times=100)
+        service.pass_time(left - 0.1)
+        assert len(service.requests) == asked
+        service.pass_time(0.1)
+        service.until("a question over HTTP", lambda: len(service.requests) == asked + 1)
+        connection.close()
+
+
+def test_nothing_listens_any_more_when_it_has_ended(service: Service) -> None:
+    before = listeners(service.page)
+    service.start()
+    service.await_events("open")
+    assert listeners(service.page) == sorted([*before, *WAKES])
+    service.page.evaluate("socket.close()")
+    assert listeners(service.page) == before
+
+
+def test_it_works_in_a_worker(browser: Browser) -> None:
+    got: list[str | bytes] = []
+
+    def end(connection: ServerConnection) -> None:
+        got.append(connection.recv(timeout=5))
+
+    with websocket_server(end) as url, answering(200) as here, browser.new_page() as page:
+        page.goto(here.url("/"))
+        page.evaluate(
+            """script => {
+                const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }))
+                new Worker(url, { type: "module" }).onmessage = ({ data }) => (window.told = data)
+            }""",
+            IN_A_WORKER % {"module": here.url("/socket.js"), "url": url},
+        )
+        until(page, "the worker's end", lambda: bool(page.evaluate("window.told")))
+        assert page.evaluate("told") == "undefined undefined" and got == ["ping"]
+
+
+def test_it_works_in_node(tmp_path: Path) -> None:
+    (tmp_path / "socket.mjs").write_bytes(MODULE.read_bytes())
+    (tmp_path / "main.mjs").write_text(IN_NODE, "utf-8")
+    try:
+        run = subprocess.run(
+            ["node", "main.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=20
+        )
+    except FileNotFoundError:
+        missing("no node on PATH")
+    assert (run.stdout.split(), run.stderr) == (["hello", "1000"], "")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_ends_it_with_where_it_leads(browser: Browser, status: int) -> None:
+    with answering(status) as there, browser.new_page() as page:
+        service = started(page, there, there)
+        (loss,) = service.await_events("end")
+        told = {"status": 302, "location": there.url("/")}
+        assert loss == {"code": 1006, "reason": "", **told}
+        page.wait_for_timeout(200)
+        assert there.asked == ["WebSocket", "HTTP", "HTTP"] and service.seen("lost") == []
+
+
+def test_a_redirect_to_another_origin_leads_where_the_browser_does_not_tell(
+    browser: Browser,
+) -> None:
+    with answering(302) as there, answering(200) as elsewhere, browser.new_page() as page:
+        there.location = elsewhere.url("/login")
+        (loss,) = started(page, there, there).await_events("end")
+        assert loss == {"code": 1006, "reason": "", "status": 302, "location": ""}
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 404])
 def test_a_refusal_for_good_ends_it_with_its_status_after_two_requests(
     browser: Browser, status: int
 ) -> None:
     with answering(status) as there, browser.new_page() as page:
         service = started(page, there, there)
         (loss,) = service.await_events("end")
-        told = {301: 302, 200: 404}.get(status, status)  # any redirect; a page
+        told = 404 if status == 200 else status  # a page
         assert loss == {"code": 1006, "reason": "", "status": told}
         page.wait_for_timeout(200)  # ten times as long as it would wait to try again
         assert there.asked == ["WebSocket", "HTTP"] and service.seen("lost") == []
@@ -352,3 +630,22 @@ def started(page: Page, here: Answering, there: Answering) -> Service:
     service.open(here.url("/"))
     service.start(there.url("/ws/"), longest=20)
     return service
+
+
+@contextmanager
+def websocket_server(handler: Callable[[ServerConnection], None]) -> Iterator[str]:
+    """Run a server whose connections the handler holds until the block ends; give its URL."""
+    with serve(handler, "localhost", 0) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"ws://localhost:{server.socket.getsockname()[1]}/"
+
+
+def listeners(page: Page) -> list[str]:
+    """The names of the events that the page's window and document listen to."""
+    session, names = page.context.new_cdp_session(page), list[str]()
+    for target in ("window", "document"):
+        found = session.send("Runtime.evaluate", {"expression": target})
+        ask = {"objectId": found["result"]["objectId"]}
+        answer = session.send("DOMDebugger.getEventListeners", ask)
+        names += [listener["type"] for listener in answer["listeners"]]
+    return sorted(names)

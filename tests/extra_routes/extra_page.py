@@ -4,6 +4,7 @@ from config.urls import urlpatterns as service
 from config.websocket import room
 from django.contrib.auth.decorators import login_required
 from django.urls import path
+from django.views.generic import RedirectView
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -22,4 +23,8 @@ def strict(get_response):
     return respond
 
 
-urlpatterns = [path("ws/rooms/<slug:room>/", login_required(room)), *service]
+urlpatterns = [
+    path("ws/rooms/<slug:room>/", login_required(room)),
+    path("ws/sso/", RedirectView.as_view(url="http://sso.localhost:9/")),
+    *service,
+]

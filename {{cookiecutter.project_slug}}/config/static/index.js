@@ -1,7 +1,6 @@
 import { ReconnectingWebSocket } from "./realtime/socket.js"
 
 const WORDS = {
-  302: "This needs a login",
   401: "This needs a login",
   403: "The service does not allow this (403)",
   404: "The service does not know this address (404)",
@@ -15,7 +14,14 @@ const WORDS = {
 }
 
 const find = id => document.getElementById(id)
+const loginLink = find("login").firstElementChild
 const longest = Number(document.body.dataset.longestWait) || undefined
+
+/** What was told, the status or else the code: 401 also for a redirect to the login page. */
+function told({ code, status, location }) {
+  const login = !location || new URL(location).pathname === loginLink.pathname // "" is hidden
+  return status === 302 && login ? 401 : status || code
+}
 
 /** Open a socket whose state the element tells in words. */
 function open(path, element) {
@@ -24,14 +30,17 @@ function open(path, element) {
     element.className = state
     if (element.textContent !== text) element.textContent = text // once to a screen reader
   }
-  const why = ({ code, reason, status }) =>
-    WORDS[status || code] ??
-    (status ? `The service refused the connection (${status})` : `Closed: ${code} ${reason}`.trim())
+  const why = loss => {
+    const { code, reason, status, location } = loss
+    if (told(loss) === 1006 && !navigator.onLine) return "This device is offline"
+    if (told(loss) === 302) return `The service redirects this to ${location}`
+    if (status) return WORDS[told(loss)] ?? `The service refused the connection (${status})`
+    return WORDS[code] ?? `Closed: ${code} ${reason}`.trim()
+  }
   socket.addEventListener("open", () => say("connected", "Connected"))
-  socket.addEventListener("lost", ({ detail }) =>
-    say("", navigator.onLine ? `${why(detail)}. Trying again.` : "This device is offline."))
+  socket.addEventListener("lost", ({ detail }) => say("", `${why(detail)}. Trying again.`))
   socket.addEventListener("end", ({ detail }) => {
-    const login = [302, 401, 4401].includes(detail.status || detail.code)
+    const login = [401, 4401].includes(told(detail))
     say("ended", `${why(detail)}.${login ? "" : " Reload the page to try again."}`)
     if (login) find("login").hidden = false
   })
@@ -87,7 +96,7 @@ find("say").onsubmit = event => {
   room.send(text)
   event.target.reset()
 }
-room.addEventListener("open", () => waiting().forEach(line => line.remove())) // all are sent now
+room.addEventListener("open", () => waiting().forEach(line => line.remove())) // all are sent next
 room.addEventListener("message", ({ data }) => show(data))
 room.addEventListener("drop", ({ detail }) => {
   waiting().find(line => line.textContent.endsWith(detail))?.remove()

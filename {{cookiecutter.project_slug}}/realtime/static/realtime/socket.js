@@ -5,28 +5,34 @@
  *     socket.addEventListener("message", event => console.log(event.data))
  *     socket.send("hello")
  *
- * Its events: `open`, each time it connects; `message`, with text or an ArrayBuffer as `data`;
- * `drop`, with a message as `detail` that is not going to be sent; `lost`, after which it tries
- * again in `delay` ms, and `end`, after which it does not, with a Loss as `detail`: code and reason
- * of the close (RFC 6455, section 7.4; 1006 without one), and the HTTP status if the handshake
- * failed: 302 any redirect, 404 also a page, 403 also any to another origin's page, 0 no answer.
- * @typedef {{code: number, reason: string, status: number, delay?: number}} Loss
+ * Its events: `open`, each time it connects, before what waited is sent; `message`, with text or an
+ * ArrayBuffer as `data`; `drop`, with a message as `detail` that is not going to be sent; `lost`,
+ * after which it tries again in `delay` ms, and `end`, after which it does not, with a Loss as
+ * `detail`: code and reason of the close (RFC 6455, section 7.4; 1006 without one), and the HTTP
+ * status if the handshake failed: 302 any redirect, to `location` ("" if hidden), 404 also a page,
+ * 403 also any to another origin's page, 0 no answer.
+ * @typedef {{code: number, reason: string, status: number, location?: string, delay?: number}} Loss
  * @typedef {string | ArrayBuffer | ArrayBufferView | Blob} Data
  */
 const FIRST = 2_000 // the most that it waits before a first try, in ms; doubled for each further
 const LASTED = 1_000 // after a connection of so many ms the next try is a first one
 const IDLE = 20_000 // ms without a message after which it sends "ping"
 const ANSWER = 10_000 // ms for an answer
+const AWAKE = 2_000 // ms for an answer when the page or the network has just come back
+const PAUSE = 1_000 // ms between two pings, or tries, that this brings forward
 const QUEUE = 100 // messages that wait for a connection
-const FINAL = [1000, 1008, 301, 302, 303, 307, 308, 401, 403, 404] // beside 4000 to 4999
+const FINAL = [1000, 1008, 302, 401, 403, 404] // beside 4000 to 4999
 const news = (name = "", detail = {}) => new CustomEvent(name, { detail })
 
 export class ReconnectingWebSocket extends EventTarget {
   /** @type {WebSocket | undefined} */ #socket
   /** @type {Data[]} */ #queue = []
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer
+  /** @type {(() => void) | undefined} */ #wake // what to do when page or network come back
+  #soonest = 0 // when that may be something at once
   #tries = 0 // since a connection lasted
   #accepted = false; #ended = false // at least once; for good
+  #listening = new AbortController()
 
   /** @param {string | URL} url @param {number} longest that it waits before any try, in ms */
   constructor(url, longest = 30_000) {
@@ -34,6 +40,13 @@ export class ReconnectingWebSocket extends EventTarget {
     this.url = new URL(url, globalThis.location?.href).href.split("#")[0].replace(/^http/, "ws")
     this.longest = longest
     this.#connect()
+    const woken = (/** @type {Event & {persisted?: boolean}} */ { type, persisted }) => {
+      if (persisted === false || (type === "visibilitychange" && document.hidden)) return
+      this.#tries = 0
+      this.#wake?.()
+    }
+    for (const name of ["visibilitychange", "pageshow", "online"]) // node knows none of them
+      globalThis.addEventListener?.(name, woken, { signal: this.#listening.signal })
   }
 
   /** @param {Data} data sent, or kept until there is a connection */
@@ -51,69 +64,86 @@ export class ReconnectingWebSocket extends EventTarget {
 
   #connect() {
     const socket = (this.#socket = new WebSocket(this.url))
-    let opened = 0, pinged = false // when; whether the next "pong!" answers the ping of listen()
+    const begun = Date.now() // of a clock that goes on while the device sleeps
+    let opened = 0, pings = 0 // when; how many of ask() have no "pong!" yet
     const lost = (/** @type {{code?: number, reason?: string}} */ { code = 1006, reason = "" }) => {
       socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null
       socket.close()
       this.#lost({ code, reason }, opened)
     }
-    const listen = () => {
-      clearTimeout(this.#timer)
-      this.#timer = setTimeout(() => {
-        pinged = true
-        socket.send("ping")
-        this.#timer = setTimeout(() => lost({ reason: "no answer" }), ANSWER)
-      }, IDLE)
+    const dead = () => lost({ reason: opened ? "no answer" : "" })
+    const hurry = () => this.#wait(AWAKE, dead)
+    const ask = (limit = ANSWER) => {
+      pings++
+      socket.send("ping")
+      this.#wait(limit, dead, limit > AWAKE ? hurry : undefined)
     }
-    this.#timer = setTimeout(() => lost({}), ANSWER)
+    const listen = () => this.#wait(IDLE, ask, () => this.#soon(() => ask(AWAKE)))
+    this.#wait(ANSWER, dead, () => Date.now() - begun > AWAKE && hurry())
     socket.binaryType = "arraybuffer"
     socket.onopen = () => {
       opened = performance.now()
       this.#accepted = true
       listen()
-      for (const data of this.#queue.splice(0)) socket.send(data)
       this.dispatchEvent(news("open"))
+      for (const data of this.#queue.splice(0)) socket.send(data)
     }
     socket.onmessage = ({ data }) => {
       listen()
-      if (data === "pong!" && pinged) pinged = false
+      if (data === "pong!" && pings) pings--
       else this.dispatchEvent(new MessageEvent("message", { data }))
     }
-    socket.onerror = () => setTimeout(() => socket.onclose && lost({})) // a blocked one has no close
+    socket.onerror = () => setTimeout(() => socket.onclose && lost({})) // no close if blocked
     socket.onclose = lost
   }
 
   /** @param {{code: number, reason: string}} close @param {number} opened when, 0 for never */
-  async #lost({ code, reason }, opened) {
+  async #lost(close, opened) {
     clearTimeout(this.#timer)
-    const status = opened || this.#ended ? 0 : await this.#status()
+    const loss = { ...close, ...(opened || this.#ended ? { status: 0 } : await this.#refusal()) }
     if (this.#ended) return
-    if (FINAL.includes(status || code) || code >= 4000) return this.#end({ code, reason, status })
+    if (FINAL.includes(loss.status || loss.code) || loss.code >= 4000) return this.#end(loss)
     if (opened && performance.now() - opened >= LASTED) this.#tries = 0
     const delay = Math.random() * Math.min(FIRST * 2 ** this.#tries++, this.longest)
-    const wait = (ms = delay) => void (this.#timer = setTimeout(retry, ms))
-    const retry = () => (globalThis.navigator?.onLine === false ? wait(FIRST) : this.#connect())
-    wait()
-    this.dispatchEvent(news("lost", { code, reason, status, delay }))
+    this.#wait(delay, () => this.#connect(), () => this.#soon(() => this.#connect()))
+    this.dispatchEvent(news("lost", { ...loss, delay }))
   }
 
-  /** The HTTP status of the same URL, as the browser hides that of a handshake. */
-  async #status() {
+  /** What the same URL answers to HTTP, as the browser hides what it answered to the handshake. */
+  async #refusal() {
     const url = this.url.replace("ws", "http")
     const foreign = globalThis.location && !url.startsWith(`${location.origin}/`)
-    const abort = new AbortController()
-    this.#timer = setTimeout(() => abort.abort(), ANSWER)
-    const { type, ok, status } = await fetch(url, {
-      mode: foreign ? "no-cors" : "cors", redirect: foreign ? "follow" : "manual",
-      cache: "no-store", signal: abort.signal,
+    const abort = new AbortController(), stop = () => abort.abort()
+    this.#wait(ANSWER, stop, () => this.#wait(AWAKE, stop))
+    const ask = (/** @type {RequestRedirect} */ redirect) => fetch(url, {
+      mode: foreign ? "no-cors" : "cors", redirect, cache: "no-store", signal: abort.signal,
     }).catch(() => Response.error())
-    if (!this.#accepted && (ok || type === "opaque")) return ok ? 404 : 403
-    return type === "opaqueredirect" ? 302 : status
+    const { type, ok, status } = await ask(foreign ? "follow" : "manual")
+    if (type === "opaqueredirect" || (status >= 300 && status < 400))
+      return { status: 302, location: (await ask("follow")).url }
+    if (!this.#accepted && (ok || type === "opaque")) return { status: ok ? 404 : 403 }
+    return { status }
+  }
+
+  /** @param {number} ms @param {() => void} act then @param {() => void} [wake] */
+  #wait(ms, act, wake) {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(act, ms)
+    this.#wake = wake
+  }
+
+  /** @param {() => void} act at once, but of many calls one in a PAUSE */
+  #soon(act) {
+    this.#wait(Math.max(0, this.#soonest - performance.now()), () => {
+      this.#soonest = performance.now() + PAUSE
+      act()
+    })
   }
 
   #end(/** @type {Loss} */ loss) {
     this.#ended = true
     clearTimeout(this.#timer)
+    this.#listening.abort()
     for (const data of this.#queue.splice(0)) this.dispatchEvent(news("drop", data))
     this.dispatchEvent(news("end", loss))
   }
