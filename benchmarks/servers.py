@@ -120,8 +120,9 @@ def serving(
     port = free_port()
     command = production_command(project, server, port)
     command = [part.replace("config.asgi:application", contender.application) for part in command]
-    if "benchmarks" in contender.application and "--lifespan" in command:
-        command[command.index("--lifespan") + 1] = "auto"  # not every other knows it
+    if "benchmarks" in contender.application:
+        for option in {"--lifespan", "--ws"}.intersection(command):  # which not every other knows
+            command[command.index(option) + 1] = "auto"
     variables = environment(
         PYTHONPATH=f"{project}:{TEMPLATE}", **(SETTINGS | contender.variables | variables)
     )

@@ -60,6 +60,7 @@ class Answering(ThreadingHTTPServer):
     def __init__(self, status: int) -> None:
         super().__init__(("localhost", 0), Handler)
         self.status = status
+        self.location = "/"  # of a redirect
         self.asked: list[str] = []
 
     def url(self, path: str) -> str:
@@ -78,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200 if text else self.server.status)
         self.send_header("Content-Type", "text/javascript" if "js" in self.path else "text/html")
         self.send_header("Content-Length", str(len(text)))
-        self.send_header("Location", "/")
+        self.send_header("Location", self.server.location)
         self.end_headers()
         self.wfile.write(text)
 

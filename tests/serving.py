@@ -92,11 +92,17 @@ def started(
 
 @contextmanager
 def serving(
-    installed: Installed, asgi_server: str, log: Path, *options: str, **variables: str
+    installed: Installed,
+    asgi_server: str,
+    log: Path,
+    *options: str,
+    module: str = "config.asgi",
+    **variables: str,
 ) -> Iterator[Running]:
     """Run the server as in production, with extra_routes/ added, until the block ends."""
     port = free_port()
     command = [*production_command(installed.project, asgi_server, port), *options]
+    command = [part.replace("config.asgi:", f"{module}:") for part in command]
     variables = environment(**(WITH_EXTRA_ROUTES | variables))
     with started(command, port, log, cwd=installed.project, env=variables) as process:
         yield Running(asgi_server, f"127.0.0.1:{port}", log, process)

@@ -38,12 +38,13 @@ exhaustive_ignores =
 layers =
     testing
     asgi | lifespan
-    closing
+    logins
+    closing | debugging | health
     broadcast
     handshake | outbox | backends | database
     connections
     server
-    types
+    types | wrappers
 """
 
 

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,15 @@ def test_compose_sets_what_the_service_requires_and_passes_its_limits_on(
     documents = "".join(path.read_text("utf-8") for path in (project / "docs").iterdir())
     for variable in {*web["environment"], *CONTEXT["_servers"][server]["variables"]}:
         assert f"`{variable}`" in documents
+
+
+def test_its_proxy_is_trusted_where_docker_and_podman_put_it(tmp_path: Path) -> None:
+    service = yaml.safe_load((render(tmp_path) / "compose.yaml").read_text())["services"]["web"]
+    networks = service["environment"]["FORWARDED_ALLOW_IPS"].split(",")
+    for address in ("172.17.0.2", "172.31.0.2", "192.168.16.2", "10.88.0.2", "10.89.255.2"):
+        assert any(ip_address(address) in ip_network(network) for network in networks), address
+    for address in ("8.8.8.8", "10.0.0.2", "10.90.0.2"):  # clients, perhaps
+        assert not any(ip_address(address) in ip_network(network) for network in networks), address
 
 
 def test_without_a_lock_file_the_build_says_how_to_make_one(tmp_path: Path) -> None:

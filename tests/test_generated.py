@@ -78,13 +78,25 @@ def test_every_package_that_windows_needs_has_a_wheel_there(project: Installed) 
         ("DEBUG", "perhaps", "Not a valid boolean"),
         ("DATABASE_URL", "nonsense", "Not a valid database URL"),
         ("DATABASE_URL", "postgres://localhost:x/", "Not a valid database URL"),
+        ("DATABASE_URL", "postgres://localhost/name?pool=many", "?pool= takes a number"),
+        ("DATABASE_URL", "postgres://localhost/name?pool=-1", "?pool= takes a number"),
+        ("DATABASE_URL", "postgres://localhost/name?pool=1&pool=2", "?pool= takes a number"),
         ("REDIS_URL", "localhost:6379", "not like 'redis://localhost:6379/0'"),
+        ("REDIS_URL", "redis:/user:secret@host/0", "not like 'redis://localhost:6379/0'"),
+        ("REDIS_URL", "redis://user:secret#s@host/0", "percent-encoded"),
+        ("REDIS_URL", "redis://user:12?secret=s@host/0", "percent-encoded"),
+        ("REDIS_URL", "redis://localhost:secret", "not like"),
+        ("REDIS_URL", "redis://localhost/0?secret=1", "option that redis-py does not take"),
+        ("REDIS_URL", "redis://localhost/0?socket_timeout=secret", "not take"),
+        ("REDIS_URL", "rediss://localhost/0?ssl_cert_reqs=secret", "not take"),
         ("MAX_CONNECTIONS", "0", "greater than or equal to 1"),
         ("MAX_CONNECTIONS", "many", "Not a valid integer"),
         ("ALLOWED_HOSTS", "https://example.com", "not like 'example.com'"),
         ("FORWARDED_ALLOW_IPS", "*", "not appear to be an IPv4 or IPv6 network, like '10.0.0.0/8'"),
         ("CSRF_TRUSTED_ORIGINS", "example.com", "not like 'https://example.com'"),
         ("CSRF_TRUSTED_ORIGINS", "https://example.com/", "not like 'https://example.com'"),
+        ("CSRF_TRUSTED_ORIGINS", "capacitor://local host", "not like 'https://example.com'"),
+        ("CSRF_TRUSTED_ORIGINS", "capacitor://localhost/app", "not like 'https://example.com'"),
     ],
 )
 @pytest.mark.xdist_group("uvicorn-pytest")
@@ -105,6 +117,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(
     assert started.returncode == 1
     (line,) = started.stderr.splitlines()
     assert variable in line and said in line
+    assert "secret" not in line
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ FILES = {
     "common": """
         .dockerignore .env .env.example .gitattributes .gitignore .pre-commit-config.yaml AGENTS.md
         Caddyfile Dockerfile README.md compose.yaml manage.py pyproject.toml
-        config/__init__.py config/asgi.py config/environment.py
+        config/__init__.py config/asgi.py config/environment.py config/postgres.py
         config/settings.py config/static/icon.svg config/static/index.css config/static/index.js
         config/templates/index.html config/urls.py config/websocket.py
         config/test_settings.py
@@ -26,7 +26,8 @@ FILES = {
         realtime/README.md realtime/__init__.py realtime/apps.py realtime/asgi.py
         realtime/backends/__init__.py realtime/backends/redis.py realtime/broadcast.py
         realtime/checks.py realtime/closing.py realtime/connections.py realtime/database.py
-        realtime/handshake.py realtime/lifespan.py realtime/management/__init__.py
+        realtime/debugging.py realtime/handshake.py realtime/health.py realtime/lifespan.py
+        realtime/logins.py realtime/management/__init__.py realtime/wrappers.py
         realtime/management/commands/__init__.py realtime/management/commands/runserver.py
         realtime/outbox.py realtime/proxy.py realtime/server.py
         realtime/static/realtime/socket.js realtime/testing.py realtime/types.py
@@ -34,7 +35,9 @@ FILES = {
         realtime/tests/test_asgi.py realtime/tests/test_broadcast.py
         realtime/tests/test_checks.py realtime/tests/test_closing.py
         realtime/tests/test_connections.py realtime/tests/test_database.py
+        realtime/tests/test_debugging.py realtime/tests/test_health.py
         realtime/tests/test_handshake.py realtime/tests/test_lifespan.py
+        realtime/tests/test_logins.py
         realtime/tests/test_proxy.py realtime/tests/test_redis.py
         realtime/tests/test_testing.py realtime/tests/urls.py
         tests/__init__.py tests/server.py tests/test_page.py tests/test_ping_pong.py

@@ -106,7 +106,7 @@ def test_a_thousand_connections_half_of_them_abrupt_leave_nothing_behind(server:
     asyncio.run(scene(1000))
     assert calm_state(server) == before
     assert before["connections"] == 0
-    assert before["channels"] == ["realtime.close"]
+    assert before["channels"] == ["\0close"]
 
 
 def test_more_connections_than_the_limit_are_refused_with_503(

@@ -16,6 +16,8 @@ from tests.installing import Installed, environment, parameter
 from tests.rendering import SERVERS
 from tests.serving import Running, runserver, wait_for
 
+BLOCKING = "                time.sleep(1.5)\n"
+
 
 @pytest.fixture(params=[parameter(server, "pytest") for server in SERVERS])
 def project(
@@ -110,6 +112,26 @@ raise RuntimeError("broken")
         said = server.log.read_text()
         assert "the reloader is in" in said
         assert "snapshot_files" not in said and "'tick'" not in said and "'run_loop'" not in said
+
+
+def test_a_loop_that_blocks_the_others_is_named_with_its_line(
+    project: Installed, tmp_path: Path
+) -> None:
+    loops = project.project / "config/websocket.py"
+    code = loops.read_text().replace('"text": "ping"}:', '"text": "ping"}:\n' + BLOCKING, 1)
+    loops.write_text(f"import time\n{code}")
+    line = next(i for i, text in enumerate(loops.read_text().splitlines(), 1) if "sleep" in text)
+    name = "config.websocket.ping_pong at /ws/ blocks all clients for 1 s, at "
+    with runserver(project, tmp_path / "log") as server:
+        for _ in range(2):
+            with connect(server.url("/ws/"), open_timeout=5) as client:
+                client.send("ping")
+                assert client.recv(timeout=10) == "pong!"
+        said = f"{name}{loops}:{line}, in ping_pong: {BLOCKING.strip()}"
+        wait_for("the line", lambda: said in server.log.read_text(), 5)
+        assert server.log.read_text().count("blocks all clients") == 1
+        os.killpg(server.process.pid, signal.SIGINT)
+        server.process.wait(5)
 
 
 def test_a_port_in_use_is_said_in_a_line(project: Installed, tmp_path: Path) -> None:

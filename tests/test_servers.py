@@ -32,7 +32,7 @@ def server(
     project = installed(*request.param)
     variables = {
         "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
-        "CSRF_TRUSTED_ORIGINS": "https://app.example.com,https://*.example.org",
+        "CSRF_TRUSTED_ORIGINS": "https://app.example.com,https://*.example.org,app://localhost",
     }
     project.run("manage.py", "migrate", "--verbosity", "0", **variables)
     session = log_in(project, "ada", **variables)
@@ -87,7 +87,8 @@ def test_a_refusal_is_djangos(
 
 def test_its_own_and_trusted_origins_are_accepted(server: Running) -> None:
     own = f"http://{server.address}"
-    for origin in (own, "https://app.example.com", "https://deep.sub.example.org"):
+    trusted = ("https://app.example.com", "https://deep.sub.example.org", "app://localhost")
+    for origin in (own, *trusted):
         with connect(server.url("/ws/"), origin=Origin(origin)) as client:
             client.send("ping")
             assert client.recv(timeout=5) == "pong!"

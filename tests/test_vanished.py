@@ -1,17 +1,21 @@
-"""Clients that vanish without a close, in a network that is cut."""
+"""Clients and a database that vanish without a close, in a network that is cut."""
 
+import json
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.installing import Installed, environment, missing
 from tests.rendering import SERVERS
+from tests.services import postgres
 from tests.serving import WITH_EXTRA_ROUTES, production_command, wait_for
 
 # The server is in a namespace of processes, too, which ends with its first.
@@ -39,6 +43,42 @@ subprocess.run(["ip", "link", "set", "lo", "down"], check=True)
 print("the network is cut", flush=True)
 server.wait()
 """
+# Asks PostgreSQL by a way through that network, and cuts it while a query is under way. The sockets
+# at the far end of the way are the test's own, and outside of that network.
+ASK = """
+import json, socket, subprocess, sys, time
+from threading import Thread, Timer
+def lo(state):
+    subprocess.run(["ip", "link", "set", "lo", state], check=True)
+def pump(source, sink):
+    while data := source.recv(65536):
+        sink.sendall(data)
+def forward(listener):
+    for server in sys.argv[1:]:
+        pair = listener.accept()[0], socket.socket(fileno=int(server))
+        for each in (pair, pair[::-1]):
+            Thread(target=pump, args=each, daemon=True).start()
+lo("up")
+Thread(target=forward, args=[socket.create_server(("127.0.0.1", 5432))], daemon=True).start()
+import django
+django.setup()
+from django.db import Error, connection
+def ask(query):
+    begin, said = time.monotonic(), "answered"
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(query)
+    except Error:
+        said = "raised"
+    connection.close()
+    return said, time.monotonic() - begin
+answers = [ask("SELECT 1")]
+Timer(0.5, lo, ["down"]).start()
+answers += [ask("SELECT pg_sleep(30)"), ask("SELECT 1")]
+lo("up")
+answers += [ask("SELECT 1")]
+print(json.dumps(answers), flush=True)
+"""
 
 
 def says(log: Path, text: str) -> bool:
@@ -46,12 +86,17 @@ def says(log: Path, text: str) -> bool:
     return text in log.read_text()
 
 
+def need_namespaces() -> None:
+    """Skip the test, or fail it on CI, without them."""
+    if not shutil.which("ip") or subprocess.run([*UNSHARE, "true"], capture_output=True).returncode:
+        missing("no network namespaces: they take `ip` and `unshare --user --net`")
+
+
 @pytest.mark.xdist_group("vanished")
 def test_a_client_that_vanishes_is_found_within_a_minute_on_every_server(
     installed: Callable[[str, str], Installed], tmp_path: Path
 ) -> None:
-    if not shutil.which("ip") or subprocess.run([*UNSHARE, "true"], capture_output=True).returncode:
-        missing("no network namespaces: they take `ip` and `unshare --user --net`")
+    need_namespaces()
     logs = {name: tmp_path / name for name in SERVERS}
     with ExitStack() as ends:
         for name, log in logs.items():
@@ -70,3 +115,30 @@ def test_a_client_that_vanishes_is_found_within_a_minute_on_every_server(
             wait_for(f"{name}'s cut", partial(says, log, "the network is cut"), 60)
         for name, log in logs.items():
             wait_for(f"{name}'s end", partial(says, log, "left /quiet/"), 60)
+
+
+@pytest.mark.xdist_group("uvicorn-pytest")
+def test_a_query_does_not_wait_for_a_database_that_has_vanished(
+    installed: Callable[[str, str], Installed],
+) -> None:
+    need_namespaces()
+    project, url = installed("uvicorn", "pytest"), urlsplit(postgres())
+    project.run("true")  # makes the environment
+    address = url.hostname or "localhost", url.port or 5432
+    here = url._replace(netloc=url.netloc.rsplit("@")[0] + "@127.0.0.1").geturl()
+    with ExitStack() as ends:
+        sockets = [ends.enter_context(socket.create_connection(address)) for _ in range(8)]
+        done = subprocess.run(
+            [*UNSHARE, project.program, "-c", ASK, *(str(each.fileno()) for each in sockets)],
+            cwd=project.project,
+            env=environment(**WITH_EXTRA_ROUTES, DATABASE_URL=here, DEBUG="true"),
+            pass_fds=[each.fileno() for each in sockets],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 0, done.stdout
+    answers = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("[[")))
+    assert [said for said, _ in answers] == ["answered", "raised", "raised", "answered"]
+    assert all(seconds < most for (_, seconds), most in zip(answers, (5, 15, 8, 5), strict=True))

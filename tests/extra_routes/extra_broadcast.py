@@ -35,17 +35,25 @@ async def blast(request, receive, send, room, number):
 
 @websocket
 async def flow(request, receive, send):
-    """Publish a number every 10 ms; tell of each whether it was published."""
+    """Publish a number every 10 ms until the client leaves; tell of each whether it was."""
+
+    async def pour():
+        for i in range(100_000):
+            try:
+                await publish(CHANNEL, str(i))
+                said = "published"
+            except PublishError:
+                said = "raised"
+            await send({"type": "websocket.send", "text": f"{i} {said}"})
+            await sync_to_async(time.sleep, thread_sensitive=False)(0.01)
+
     await receive()
     await send({"type": "websocket.accept"})
-    for i in range(100_000):
-        try:
-            await publish(CHANNEL, str(i))
-            said = "published"
-        except PublishError:
-            said = "raised"
-        await send({"type": "websocket.send", "text": f"{i} {said}"})
-        await sync_to_async(time.sleep, thread_sensitive=False)(0.01)
+    pouring = asyncio.create_task(pour())
+    try:
+        await receive()
+    finally:
+        pouring.cancel()
 
 
 @websocket

@@ -11,6 +11,7 @@ from django.core.signals import got_request_exception
 from django.db import connection
 from django.urls import path
 from extra_broadcast import urlpatterns as broadcasting
+from extra_database import urlpatterns as losing
 from realtime.handshake import WebSocketResponse, websocket
 
 
@@ -99,6 +100,7 @@ urlpatterns = [
     path("flood/", flood),
     path("count/", count),
     *broadcasting,
+    *losing,
     path("broken/", broken),
     path("cookie/", cookie),
 ]

@@ -10,12 +10,16 @@ from typing import Any
 
 import dj_database_url
 from django.utils.autoreload import autoreload_started
+from dotenv import load_dotenv
 from environs import Env, EnvValidationError, ValidationError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
+try:
+    load_dotenv(BASE_DIR / ".env", encoding="utf-8-sig")  # with a byte order mark or without
+except ValueError:  # no UTF-8, or zero bytes
+    sys.exit(".env is no UTF-8: save it as UTF-8. PowerShell's > may have written UTF-16.")
 env = Env(eager=False)  # collects every mistake for seal()
-env.read_env(BASE_DIR / ".env", recurse=False)
 autoreload_started.connect(lambda sender, **_: sender.watch_dir(BASE_DIR, ".env"), weak=False)
 
 
@@ -31,7 +35,12 @@ def each(pattern: str, example: str) -> Callable[[list[str]], None]:
 
 
 HOST = each(r"[^/,;\s]+", "example.com")
-ORIGIN = each(r"https?://[^/,;\s]+", "https://example.com")
+ORIGIN = each(r"[\w+.-]+://[^/,;\s]+", "https://example.com")
+SQLITE = {  # a transaction waits for another at its begin; one that reads first could not later
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL",  # who reads waits for nobody
+}
 
 
 def extra(name: str, *modules: str) -> None:
@@ -41,23 +50,37 @@ def extra(name: str, *modules: str) -> None:
 
 
 def redis(url: str) -> None:
-    """Validate the URL of a Redis."""
+    """Validate the URL of a Redis; what is wrong may hold its password, and is not shown."""
+    wrong = ValidationError(
+        "It is not like 'redis://localhost:6379/0', or has an option that redis-py does not take. "
+        "In a password, characters such as # / ? @ % are percent-encoded: %23 %2F %3F %40 %25."
+    )
     if not re.match(r"(rediss?|unix)://.", url):
-        raise ValidationError(f"{url!r} is not like 'redis://localhost:6379/0'.")
+        raise wrong
     extra("redis", "redis")
+    from redis import Redis, RedisError
+
+    try:
+        Redis.from_url(url).connection_pool.make_connection()  # which connects nowhere yet
+    except (ValueError, TypeError, RedisError):
+        raise wrong from None
 
 
 @env.parser_for("database")
 def database(url: str) -> Any:
     """Parse the URL of a database; that of PostgreSQL has a pool, of `?pool=SIZE` connections."""
     try:
-        settings: Any = dj_database_url.parse(url)
+        settings: Any = dj_database_url.parse(url, conn_health_checks=True)
     except ValueError as error:
         raise ValidationError("Not a valid database URL.") from error
+    given = settings.get("OPTIONS", {})
+    if settings["ENGINE"].endswith(".sqlite3"):
+        settings["OPTIONS"] = SQLITE | given
     if settings["ENGINE"].endswith(".postgresql"):
         extra("postgres", "psycopg", "psycopg_pool")
-        options = settings.setdefault("OPTIONS", {})
-        options["pool"] = {"min_size": 1, "max_size": options.get("pool", 20), "max_idle": 10}
+        from config import postgres
+
+        settings["OPTIONS"] = postgres.options(given)
     return settings
 
 

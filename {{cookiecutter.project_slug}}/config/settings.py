@@ -1,6 +1,7 @@
 """Settings. What differs from place to place is an environment variable: see .env.example."""
 
 from typing import Any
+from urllib.parse import quote
 
 import django
 from environs import validate
@@ -8,12 +9,13 @@ from environs import validate
 from config.environment import BASE_DIR, HOST, ORIGIN, env, redis, seal
 
 DEBUG = env.bool("DEBUG", default=False)
-KEY: Any = ... if DEBUG is False else "for development only"
+KEY: Any = ... if DEBUG is False else f"for development only, in {BASE_DIR}"
 SECRET_KEY = env.str("SECRET_KEY", KEY, validate=validate.Length(min=1))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [], str.strip, validate=HOST)
 FORWARDED_ALLOW_IPS = env.networks("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [], str.strip, validate=ORIGIN)
-DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{BASE_DIR}/db.sqlite3")}
+FILE = quote(str(BASE_DIR / "db.sqlite3"))  # a folder may be named "C#"
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{FILE}")}
 REDIS_URL = env.str("REDIS_URL", None, validate=redis)
 MAX_CONNECTIONS = env.int("MAX_CONNECTIONS", None, validate=validate.Range(min=1))
 seal()
@@ -28,6 +30,7 @@ if not DEBUG:  # behind a proxy that speaks TLS, sends plain HTTP away and sets 
 ASGI_APPLICATION = "config.asgi.application"
 ROOT_URLCONF = "config.urls"
 LOGIN_URL = "admin:login"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TIME_ZONE = "UTC"
 INSTALLED_APPS = [
     "realtime",  # before staticfiles, for its runserver
@@ -39,6 +42,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
+    "realtime.health.health",  # /healthz and /readyz, before anything that may refuse them
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -48,7 +52,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 if django.VERSION >= (6,):  # which sends a Content-Security-Policy
-    MIDDLEWARE.insert(1, "django.middleware.csp.ContentSecurityPolicyMiddleware")
+    MIDDLEWARE.insert(2, "django.middleware.csp.ContentSecurityPolicyMiddleware")
 SELF, NONE = ["'self'"], ["'none'"]
 SECURE_CSP = {"default-src": SELF, "base-uri": NONE, "form-action": SELF, "frame-ancestors": NONE}
 PROCESSORS = [

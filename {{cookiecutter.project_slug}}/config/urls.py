@@ -6,7 +6,6 @@ from django.urls import path
 from django.views.generic import TemplateView
 
 from config.websocket import ping_pong, room
-from realtime.connections import health
 from realtime.handshake import websocket
 
 page = TemplateView.as_view(template_name="index.html", extra_context={"debug": settings.DEBUG})
@@ -15,6 +14,5 @@ urlpatterns = [
     path("", websocket(ping_pong, http=page)),  # one URL, both protocols
     path("ws/", ping_pong),
     path("ws/rooms/<slug:room>/", room),
-    path("healthz", health),
     path("admin/", admin.site.urls),
 ]

@@ -15,4 +15,7 @@ class RealtimeConfig(AppConfig):
             from realtime import server  # noqa: F401
         except ModuleNotFoundError as error:
             sys.exit(f"{error}; uv sync installs it.")
-        from realtime import checks, closing, database  # noqa: F401  (for what they register)
+        from realtime import checks, database  # noqa: F401  (for what they register)
+        from realtime.logins import connect_signals
+
+        connect_signals()

@@ -3,25 +3,26 @@
 import asyncio
 import logging
 import sys
-from functools import partial
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from asgiref.sync import SyncToAsync, sync_to_async
+from django.conf import settings
 from django.core.handlers.exception import response_for_exception
 from django.core.signals import got_request_exception
+from django.db import close_old_connections
 from django.http import HttpRequest
 
 from realtime import connections, server
 from realtime.closing import identify, listen
 from realtime.connections import Connection
-from realtime.database import Threads, tidy
+from realtime.database import in_thread
+from realtime.debugging import watch
 from realtime.handshake import Handshakes, refusal
 from realtime.types import Event, Receive, Scope, Send
 
 logger = logging.getLogger("django.request")
 TAKEN = 30.0  # seconds for a client to take its close
-threads: Any = Threads("handshake", size=32)  # asgiref asks for a ThreadPoolExecutor
-in_thread: Any = partial(sync_to_async, thread_sensitive=False, executor=threads)
 
 
 class WebSocketHandler(Handshakes):
@@ -32,25 +33,22 @@ class WebSocketHandler(Handshakes):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if connections.full() or connections.stops():
             await receive()  # websocket.connect
-            await refuse(refusal(scope, connections.too_many()), send)
+            await refuse(refusal(scope, connections.unavailable()), send)
             return
         listen()
         connection = connections.register(send)
         try:
-            await self.hold(connection, scope, receive)
+            with apart():
+                await self.hold(connection, scope, receive)
         except asyncio.CancelledError:
             by_server = connection.code is None
-            if connections.stops() and not (connection.accepted or connection.closed):
-                refused = refusal(scope, connections.too_many())  # 403 would be final for a client
-                await refuse(refused, send)
-            else:
-                await close(connection, 1012)
+            await cancelled(connection, scope)
             if by_server:
                 raise
         finally:
             connection.forget()
-            if SyncToAsync.single_thread_executor._threads:  # in which loops await the ORM
-                await sync_to_async(tidy)(last=not connections.opened)
+            if not connections.opened and SyncToAsync.single_thread_executor._threads:
+                await sync_to_async(close_old_connections)()  # of the thread that loops share
 
     async def hold(self, connection: Connection, scope: Scope, receive: Receive) -> None:
         """Answer the handshake, run the loop, and send the close."""
@@ -62,12 +60,39 @@ class WebSocketHandler(Handshakes):
             return
         connection.headers = headers
         identify(connection, request, request.user_id)
+        if connection.code is not None:  # closed since its handshake began: the loop does not run
+            await asyncio.sleep(0)
         try:
-            await loop(receive, connection.send)
+            if settings.DEBUG:
+                await watch(loop, connection, receive, request.path)
+            else:
+                await loop(receive, connection.send)
         except Exception as error:
             await failed(connection, request, error)
         else:
-            await close(connection, 1000)
+            if not await server.has_left(connection.protocol, receive):
+                await close(connection, 1000)
+
+
+def apart() -> AbstractContextManager[Any]:
+    """Keep what Sentry notes of this connection, its user and URL, from those of others.
+
+    The SDK does so for pages, in a method of ASGIHandler that is not called here.
+    """
+    sentry: Any = sys.modules.get("sentry_sdk")
+    return sentry.isolation_scope() if sentry else nullcontext()
+
+
+async def cancelled(connection: Connection, scope: Scope) -> None:
+    """Send what the cancellation was for."""
+    connection.ending = True
+    later = connection.code in {None, connections.STOPPED, connections.LATER}
+    if later and not (connection.accepted or connection.closed):
+        why = "the service stops" if connections.stops() else "no answer in time"
+        refused = refusal(scope, connections.unavailable(why))  # 403 would be final for a client
+        await refuse(refused, connection.server_send)
+    else:
+        await close(connection, connections.STOPPED)
 
 
 async def refuse(events: list[Event], send: Send) -> None:
@@ -83,7 +108,8 @@ async def failed(connection: Connection, request: HttpRequest, error: Exception)
     """Answer the exception that the loop has raised: before the accept as Django answers a view's,
     with 500 for most; after it with 1011.
     """
-    if server.is_gone(error):
+    if server.is_gone(error, connection.protocol) and not connection.closed:
+        logger.info("The client had left, when the loop sent: %s", escaped(request.path))
         return
     if not (connection.accepted or connection.closed):
         response = await in_thread(response_for_exception)(request, error)
@@ -103,13 +129,15 @@ async def close(connection: Connection, code: int) -> bool:
     its TCP connection, after half a minute or when the service stops.
     """
     code = connection.code = connection.code or code
+    connection.ending = True
     if connection.closed:
         return False
     try:
         async with asyncio.timeout(TAKEN):
-            await server.close(connection.server_send, code, connection.reason)
+            protocol = connection.protocol
+            await server.close(connection.server_send, protocol, code, connection.reason)
     except (TimeoutError, asyncio.CancelledError):
-        server.drop(connection.server_send)
+        server.drop(connection.protocol)
         return False
     except Exception:  # each server has another
         logger.debug("No close sent", exc_info=True)
@@ -120,5 +148,11 @@ async def close(connection: Connection, code: int) -> bool:
 def report(request: HttpRequest) -> None:
     """Log the exception being handled and tell its observers, as Django does for a view's."""
     context = {"status_code": 500, "request": request}
-    logger.error("Exception in the loop: %s", request.path, exc_info=sys.exc_info(), extra=context)
+    path = escaped(request.path)
+    logger.error("Exception in the loop: %s", path, exc_info=sys.exc_info(), extra=context)
     got_request_exception.send(sender=None, request=request)
+
+
+def escaped(path: str) -> str:
+    """The path on one line of the log: a client may put line feeds and colours into it."""
+    return path.encode("unicode_escape").decode()

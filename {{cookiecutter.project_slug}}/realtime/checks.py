@@ -50,6 +50,16 @@ def connections_end_with_their_request(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def logouts_find_their_session(**kwargs: Any) -> list[CheckMessage]:
+    """The key of such a session is all that it holds, and so another one after each change."""
+    if settings.SESSION_ENGINE != "django.contrib.sessions.backends.signed_cookies":
+        return []
+    said = "After a change of its session, a logout closes none of its connections."
+    hint = "Use another SESSION_ENGINE, or close(…, user_id=…) in a receiver of user_logged_out."
+    return [Warning(said, hint=hint, id="realtime.W003")]
+
+
+@register()
 def broadcasts_reach_every_process(**kwargs: Any) -> list[CheckMessage]:
     """Without Redis, what one process publishes or closes, the others do not hear of."""
     names = ("WEB_CONCURRENCY", "GRANIAN_WORKERS")

@@ -1,4 +1,4 @@
-"""Closing connections from outside, in every process: by `close`, and when a right ends."""
+"""Closing connections from outside, in every process."""
 
 import asyncio
 import json
@@ -8,10 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.contrib.auth.signals import user_logged_out
-from django.db.models.signals import post_delete, post_save
-from django.dispatch import receiver
 from django.http import HttpRequest
 
 from realtime import connections
@@ -19,17 +15,15 @@ from realtime.broadcast import (
     PublishError,
     after_commit,
     channels,
+    check_channel,
     hand_out_here,
     per_loop,
-    publish,
     publish_from_thread,
 )
+from realtime.connections import Connection
 from realtime.types import Event
 
-CHANNEL = "realtime.close"  # on which the processes tell each other
-LOGGED_OUT = 4401  # of the range for private use (RFC 6455, section 7.4.2), after HTTP's 401
-LOGOUT = 10.0  # seconds that a logout goes on: its signal comes before the session is deleted
-HANDSHAKE = 60.0  # seconds for which a closing is remembered, for handshakes that are under way
+CHANNEL = "\0close"  # on which the processes tell each other
 RETRY = 0.5  # seconds between attempts to tell the other processes
 logger = logging.getLogger(__name__)
 
@@ -42,45 +36,63 @@ def close(
     user_id: Any = None,
     channel: str | None = None,
     refuse: float = 0,
+    using: str | None = None,
 ) -> None:
     """Close the connections of a session, a user or a channel, in every process, after the commit.
 
-    Several keys narrow it: those of this user in this channel. For synchronous code; in a loop,
-    `await sync_to_async(close)(...)`. A reason has at most 123 bytes (RFC 6455, section 5.5). For
-    `refuse` seconds more, new ones are closed as well. Raises TypeError without a key.
+    Several keys narrow it: those of this user in this channel. Connections that begin later stay,
+    but for `refuse` seconds. `using` is the database whose transaction it waits for. For
+    synchronous code; in a loop, `await sync_to_async(close)(...)`. Raises TypeError without a key,
+    ValueError for a close that RFC 6455 does not allow: a reason has at most 123 bytes.
     """
+    connections.check_close(code, reason)
+    if channel is not None:
+        check_channel(channel)
     given = {"session_key": session_key, "user_id": user_id, "channel": channel}
     whose = {key: str(value) for key, value in given.items() if value is not None}
     if not whose:
         raise TypeError("close() takes a session_key, a user_id or a channel")
+    close_all(whose, code, reason, refuse=refuse, using=using)
+
+
+def close_all(
+    whose: dict[str, str], code: int, reason: str, *, refuse: float = 0, using: str | None = None
+) -> None:
+    """Close those of all these groups: see `close`."""
     closing = {"code": code, "reason": reason, "whose": whose, "refuse": refuse}
-    after_commit(lambda: announce(json.dumps(closing)))
+    after_commit(lambda: announce(closing, time.monotonic()), using)
 
 
-def announce(closing: str) -> None:
+def announce(closing: dict[str, Any], made: float) -> None:
     """Tell every process. While Redis is away tell this one, and the others when it is back.
 
     Raises PublishError from a process that does not serve, and may end before.
     """
     try:
-        publish_from_thread(CHANNEL, closing)
+        publish_from_thread(CHANNEL, wire(closing, made))
     except PublishError as error:
         loops = [loop for loop, here in list(per_loop.items()) if here.redis]
         serving = [loop for loop in loops if loop.is_running()]
         if not serving:
             raise
         logger.error("Other processes will close connections later. %s", error)
-        asyncio.run_coroutine_threadsafe(announce_again(closing), serving[0])
-        hand_out_here(CHANNEL, closing)
+        asyncio.run_coroutine_threadsafe(announce_again(closing, made), serving[0])
+        hand_out_here(CHANNEL, wire(closing, made))
 
 
-async def announce_again(closing: str) -> None:
+async def announce_again(closing: dict[str, Any], made: float) -> None:
     """Tell every process as soon as Redis is back."""
     while True:
         try:
-            return await publish(CHANNEL, closing)
+            await channels().redis.publish(CHANNEL, wire(closing, made))
+            return
         except PublishError:
             await asyncio.sleep(RETRY)
+
+
+def wire(closing: dict[str, Any], made: float) -> str:
+    """The message. Its age, as no two machines have the same clock, spares later connections."""
+    return json.dumps({**closing, "age": time.monotonic() - made})
 
 
 def listen() -> None:
@@ -100,45 +112,22 @@ async def listening() -> AsyncIterator[None]:
 
 def obey(event: Event) -> None:
     """Close the connections that are meant."""
-    closing, now = json.loads(event["text"]), time.monotonic()
-    closing["until"] = now + closing["refuse"]
-    late = [one for one in connections.recent if one["until"] > now - HANDSHAKE]
-    connections.recent[:] = [*late, closing]
-    loop = asyncio.get_running_loop()
-    for connection in connections.belonging(closing["whose"]):
-        if connection.loop is loop:
-            connection.end(closing["code"], closing["reason"])
+    try:
+        closing = json.loads(event["text"])
+        whose = {str(key): str(value) for key, value in closing["whose"].items()}
+        until = time.monotonic() - float(closing["age"]) + float(closing["refuse"])
+        connections.check_close(closing["code"], closing["reason"])
+        connections.end_all(whose, closing["code"], closing["reason"], until)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        logger.warning("What came in as a closing is none: %r", error)
 
 
-def identify(connection: connections.Connection, request: HttpRequest, user_id: Any) -> None:
+def identify(connection: Connection, request: HttpRequest, user_id: Any) -> None:
     """Note whose the connection is."""
     session_key = getattr(getattr(request, "session", None), "session_key", None)
-    for kind, value in (("session_key", session_key), ("user_id", user_id)):
+    login = None if user_id is None else session_key
+    for kind, value in (("session_key", session_key), ("user_id", user_id), ("login", login)):
         if value is not None:
             connection.join(kind, value)
-
-
-@receiver(user_logged_out)
-def close_session(request: HttpRequest | None, **kwargs: Any) -> None:
-    """Close the session's connections, and those that it still opens before it is deleted."""
-    session = getattr(request, "session", None)
-    if key := getattr(session, "session_key", None):
-        close(LOGGED_OUT, "logged out", session_key=key, refuse=LOGOUT)
-
-
-@receiver(post_save)
-def close_changed_user(instance: Any, created: bool, **kwargs: Any) -> None:
-    """Close a user's connections after a change of the password, or a deactivation.
-
-    `_password` holds a new password while the user is saved (AbstractBaseUser.save).
-    """
-    if isinstance(instance, get_user_model()) and not created:  # of a proxy model, too
-        if vars(instance).get("_password") is not None or not instance.is_active:
-            close(LOGGED_OUT, "account changed", user_id=instance.pk)
-
-
-@receiver(post_delete)
-def close_deleted_user(instance: Any, **kwargs: Any) -> None:
-    """Close a deleted user's connections."""
-    if isinstance(instance, get_user_model()):
-        close(LOGGED_OUT, "account deleted", user_id=instance.pk)
+    if login is not None:
+        connection.due = 0

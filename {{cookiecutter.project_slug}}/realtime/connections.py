@@ -2,24 +2,33 @@
 
 import asyncio
 import logging
+import math
 import os
 import socket
 import stat
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 from weakref import WeakSet
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse
 
 from realtime import server
 from realtime.types import Event, Send
 
 logger = logging.getLogger(__name__)
-STOPPED = 1012  # "service restart" in IANA's registry of close codes
+STOPPED, LATER = 1012, 1013  # "service restart", "try again later" (IANA's registry)
+CLOSE_CODES = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
+HANDSHAKE = 10.0  # seconds for a handshake, up to the accept
+AGAIN = 3.0  # seconds that a loop has to end, before it is cancelled again
+SWEEP = 2.0  # seconds between looks at all connections
+REMEMBERED = 60.0  # seconds for which an end of many holds for handshakes that are under way
+SPARE = 64  # open files beside those of connections, as of the database and of Redis
 # A client is dropped 50 s after its last sign of life: 20 s of silence and three probes without an
 # answer, or 50,000 ms with data that it does not acknowledge or has no room for. The last one is
 # for the bytes that wait in the kernel: without a limit megabytes do, and `send` never has to wait.
@@ -31,33 +40,48 @@ TCP_OPTIONS = {
     "TCP_NOTSENT_LOWAT": 128 * 1024,
 }
 
+serves = False  # whether this process may have connections at all; a command has none
 opened: "set[Connection]" = set()
 groups: "dict[tuple[str, str], set[Connection]]" = {}  # by what they are of, as a user or a session
 current: "ContextVar[Connection]" = ContextVar("connection")
-recent: list[dict[str, Any]] = []  # what was closed of late, for those that are on their way in
+recent: "dict[tuple[str, str], list[End]]" = {}  # for those that are on their way in
+sweepers: "list[Callable[[list[Connection]], None]]" = []
 attended: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 stopping: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+
+
+class End(NamedTuple):
+    """An end of the connections that are of all these and began before `until`."""
+
+    whose: frozenset[tuple[str, str]]
+    code: int
+    reason: str
+    until: float
 
 
 class Connection:
     """A connection from the start of its handshake, in the task that the server made for it."""
 
     __slots__ = (
-        *("accepted", "closed", "code", "headers", "keys", "loop", "on_accept", "reason"),
-        *("server_send", "since", "task"),
+        *("accepted", "closed", "code", "due", "ending", "headers", "keys", "loop", "on_accept"),
+        *("protocol", "reason", "server_send", "since", "task", "timer"),
     )
 
     def __init__(self, server_send: Send) -> None:
-        self.server_send = server_send
+        self.protocol = server.protocol(server_send)
+        self.server_send = server.adopt(self.protocol, server_send)
         self.task: Any = asyncio.current_task()
         self.loop = asyncio.get_running_loop()
         self.since = time.monotonic()
         self.keys: tuple[tuple[str, str], ...] = ()  # the groups it is in
         self.headers: Iterable[tuple[bytes, bytes]] = ()  # of the accept
         self.accepted = self.closed = False  # by the loop
+        self.ending = False  # its close is being sent
         self.on_accept: tuple[Callable[[], None], ...] = ()
+        self.due = math.inf  # when the session of its user is to be looked up
         self.code: int | None = None  # with which it is being closed
         self.reason = ""
+        self.timer = self.loop.call_later(HANDSHAKE, self.end, LATER)
         current.set(self)
         opened.add(self)
 
@@ -75,6 +99,7 @@ class Connection:
         if self.headers:
             event = {**event, "headers": [*event.get("headers", ()), *self.headers]}
         await self.server_send(event)
+        self.timer.cancel()
         self.accepted = True
         for release in self.on_accept:
             self.loop.call_soon(release)  # after what the loop says first
@@ -82,7 +107,12 @@ class Connection:
 
     async def _close(self, event: Event) -> None:
         """Send a close or a denial; one that the server does not take is none."""
-        await self.server_send(event)
+        if self.accepted and event["type"] == "websocket.close":
+            code, reason = event.get("code", 1000), event.get("reason") or ""
+            check_close(code, reason)
+            await server.close(self.server_send, self.protocol, code, reason)
+        else:
+            await self.server_send(event)
         self.closed = True
 
     def join(self, kind: str, value: Any) -> None:
@@ -90,9 +120,9 @@ class Connection:
         key = (kind, str(value))
         self.keys += (key,)
         groups.setdefault(key, set()).add(self)
-        for closing in recent:
-            if closing["until"] > self.since and closing["whose"].items() <= {*self.keys}:
-                self.end(closing["code"], closing["reason"])
+        for end in [end for key in self.keys for end in recent.get(key, ())]:
+            if self.since < end.until and end.whose <= {*self.keys}:
+                self.end(end.code, end.reason)
 
     def part(self, kind: str, value: Any) -> None:
         """Undo one `join`; nothing is left to undo for a task that outlives the connection."""
@@ -110,10 +140,18 @@ class Connection:
         """Cancel its task, which then sends this close; to be called in its event loop."""
         if self.code is None:
             self.code, self.reason = code, reason
+            self._cancel()
+
+    def _cancel(self) -> None:
+        """Cancel; and again if it goes on: `asyncio.wait_for` of Python 3.11 may lose the first."""
+        if not (self.ending or self.task.done()):
             self.task.cancel()
+            self.timer.cancel()
+            self.timer = self.loop.call_later(AGAIN, self._cancel)
 
     def forget(self) -> None:
         """Take it out of the registry."""
+        self.timer.cancel()
         for key in self.keys:
             self.part(*key)
         opened.discard(self)
@@ -125,8 +163,46 @@ def register(server_send: Send) -> Connection:
     if loop not in attended:
         attended.add(loop)
         set_tcp_options()
-        server.on_shutdown(server_send, shut_down)
+        sweep(loop)
+        server.on_shutdown(server.protocol(server_send), shut_down)
     return Connection(server_send)
+
+
+def sweep(loop: asyncio.AbstractEventLoop) -> None:
+    """End those whose client has left, which not every server tells the loop, or whose right."""
+    here = [connection for connection in opened if connection.loop is loop]
+    for connection in here:
+        if server.is_lost(connection.protocol):
+            connection.closed = True
+            connection.end(STOPPED)
+    for look in sweepers:
+        look(here)
+    loop.call_later(SWEEP, sweep, loop)
+
+
+def end_all(whose: dict[str, str], code: int, reason: str, until: float) -> None:
+    """End those of all these which began before `until` in this event loop."""
+    loop, end = asyncio.get_running_loop(), End(frozenset(whose.items()), code, reason, until)
+    for connection in belonging(whose):
+        if connection.loop is loop and connection.since < until:
+            connection.end(code, reason)
+    key = min(end.whose)
+    recent.setdefault(key, []).append(end)
+    loop.call_later(max(until - time.monotonic(), 0) + REMEMBERED, _forget, key, end)
+
+
+def _forget(key: tuple[str, str], end: End) -> None:
+    recent[key].remove(end)
+    if not recent[key]:
+        del recent[key]
+
+
+def check_close(code: int, reason: str) -> None:
+    """Raise ValueError for a close that RFC 6455 does not allow: sections 7.4 and 5.5."""
+    if code not in CLOSE_CODES:
+        raise ValueError(f"{code} is no code of a close; a service's own are 4000 to 4999")
+    if (size := len(reason.encode())) > 123:
+        raise ValueError(f"the reason of a close has at most 123 bytes, not {size}")
 
 
 def belonging(whose: dict[str, str]) -> "set[Connection]":
@@ -144,9 +220,23 @@ def count() -> int:
 
 
 def full() -> bool:
-    """Whether there are settings.MAX_CONNECTIONS."""
+    """Whether there are settings.MAX_CONNECTIONS, or as many as files can be open."""
     limit = settings.MAX_CONNECTIONS
-    return limit is not None and len(opened) >= limit
+    return len(opened) >= (files() if limit is None else min(limit, files()))
+
+
+@cache
+def files() -> int:
+    """How many connections fit into this process' limit of open files, which it raises first."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return sys.maxsize
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 1 << 20 if hard == resource.RLIM_INFINITY else min(hard, 1 << 20)
+    with suppress(ValueError, OSError):  # macOS, whose limit is not what it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    return max(resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE, SPARE)
 
 
 def stops() -> bool:
@@ -154,31 +244,27 @@ def stops() -> bool:
     return bool(stopping) and asyncio.get_running_loop() in stopping
 
 
-def too_many() -> HttpResponse:
-    """The answer to a handshake when the service is full, or stops."""
-    logger.warning("A handshake is refused: %d connections are open", len(opened))
-    return HttpResponse("Too many connections.\n", "text/plain", 503, headers={"Retry-After": "5"})
-
-
-def health(request: HttpRequest) -> JsonResponse:
-    """Tell a load balancer or a monitor that this process answers, and how busy it is."""
-    return JsonResponse({"connections": count()})
+def unavailable(why: str = "too many connections") -> HttpResponse:
+    """The answer to a handshake that may succeed later."""
+    logger.warning("A handshake is refused: %s (%d are open)", why, len(opened))
+    body = f"Try again later: {why}.\n"
+    return HttpResponse(body, "text/plain", 503, headers={"Retry-After": "5"})
 
 
 async def shut_down() -> None:
-    """Close all with 1012, and drop those that do not take it in 2 s."""
+    """Close all with 1012. Who does not take it in 2 s is dropped; a loop has 5 s for its end."""
     loop = asyncio.get_running_loop()
     stopping.add(loop)
-    tasks: set[asyncio.Task[Any]] = set()
-    for connection in list(opened):
-        if connection.loop is loop:
-            connection.end(STOPPED, "service restart")
-            tasks.add(connection.task)
-    for seconds in (2, 1):
+    mine = [connection for connection in opened if connection.loop is loop]
+    for connection in mine:
+        connection.end(STOPPED, "service restart")
+    tasks = {connection.task for connection in mine}
+    for seconds in (2, 1, 1, 1):
         if tasks:
             _, tasks = await asyncio.wait(tasks, timeout=seconds)
-            for task in tasks:
-                task.cancel()
+            for connection in mine:
+                if connection.ending:
+                    connection.task.cancel()
     await asyncio.sleep(0.1)  # in which the server sends what it still holds
 
 

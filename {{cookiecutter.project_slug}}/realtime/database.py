@@ -6,11 +6,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from asgiref.sync import ThreadSensitiveContext
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from django.db import connections
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
@@ -85,41 +87,72 @@ class Threads(Executor):
             del future, function, args, kwargs  # they would live until the next call
 
 
-free: list[Threads] = []  # each a single thread, which has ended if it was not used of late
+threads: Any = Threads("handshake", size=32)  # asgiref asks for a ThreadPoolExecutor
+in_thread: Any = partial(sync_to_async, thread_sensitive=False, executor=threads)
 shared = False  # during a test, whose transaction belongs to one connection
+free: list[Threads] = []  # each a single thread, which has ended if it was not used of late
+slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+BLOCKS = 20  # at once, as many as connections in a pool
 
 
 class database_thread:
     """`async with database_thread():` gives the block a thread and a connection of its own.
 
-    Its ORM calls run there; both are given back at its end. Tasks that the block starts must end
-    within it. Outside of such blocks all loops of a process share one thread.
+    Its ORM calls run there; both are given back at its end. A block within the block uses them
+    too; tasks that it starts must end within it. Of 20 blocks at once in a process, more wait in
+    turn. Outside of such blocks all loops of a process share one thread.
     """
 
     async def __aenter__(self) -> None:
-        if shared:
+        outer: Any = SyncToAsync.thread_sensitive_context.get(None)
+        executor = SyncToAsync.context_to_thread_executor.get(outer) if outer else None
+        self.nested = shared or isinstance(executor, Threads)
+        if self.nested:
             return
+        loop = asyncio.get_running_loop()
+        self.slot = slots.setdefault(loop, asyncio.Semaphore(BLOCKS))
+        await self.slot.acquire()
         self.thread = free.pop() if free else Threads("database", size=1)
         self.thread.held = True
         self.context = ThreadSensitiveContext(executor=self.thread)
         await self.context.__aenter__()
 
     async def __aexit__(self, *error: object) -> None:
-        if shared:
+        if self.nested:
             return
         await self.context.__aexit__(*error)
-        closed = self.thread.submit(connections.close_all)
+        given_back = asyncio.ensure_future(self._give_back())
+        await asyncio.shield(given_back)  # even if this task is cancelled
+
+    async def _give_back(self) -> None:
+        closed = self.thread.submit(connections.close_all) if self.thread.count else None
         self.thread.held = False
-        await asyncio.shield(asyncio.wrap_future(closed))
+        if closed:  # else nothing has run there
+            await asyncio.wrap_future(closed)
         free.append(self.thread)
+        self.slot.release()
 
 
-def tidy(last: bool) -> None:
-    """Give up the connections of the thread that loops share, if broken or if no loop is left."""
-    for database in connections.all(initialized_only=True):
-        broken = database.errors_occurred and database.connection and not database.is_usable()
-        if broken or last:
-            database.close_if_unusable_or_obsolete()
+@receiver(connection_created)
+def mend(connection: Any, **kwargs: Any) -> None:
+    """Have a connection checked before its next use after each error.
+
+    Django does so between requests only, and would give a dead one to query after query of a loop.
+    """
+    connection.close_if_health_check_failed = partial(check, connection)
+
+
+def check(connection: Any) -> None:
+    """Close a connection that an error has left dead; in a transaction Django does so at its end.
+
+    Called by Django before each cursor and each transaction.
+    """
+    if connection.connection and connection.errors_occurred and connection.autocommit:
+        if connection.is_usable():
+            connection.errors_occurred = False
+        else:
+            connection.close()
+    type(connection).close_if_health_check_failed(connection)
 
 
 @receiver(connection_created)

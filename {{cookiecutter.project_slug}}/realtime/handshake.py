@@ -6,7 +6,8 @@ A view that returns `WebSocketResponse` accepts it; whatever else it returns or 
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from functools import partial, wraps
+from functools import partial, update_wrapper, wraps
+from inspect import signature
 from io import BytesIO
 from typing import Any
 
@@ -14,7 +15,8 @@ from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import REASON_BAD_ORIGIN, CsrfViewMiddleware
@@ -22,7 +24,8 @@ from django.urls import set_script_prefix
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 
-from realtime.connections import full, too_many
+from realtime import connections
+from realtime.connections import full, unavailable
 from realtime.types import Event, Receive, Scope, Send
 
 HTTP_SCHEMES = {"ws": "http", "wss": "https"}
@@ -59,21 +62,25 @@ def websocket(
     if not accepts and not hasattr(loop, "speaks_websocket"):  # decorators pass it on
         raise TypeError(f"websocket() takes an `async def` loop, not {loop!r}")
     page = async_to_sync(http) if iscoroutinefunction(http) else http
+    names = [*signature(loop).parameters][3:] if accepts else []  # those of the URL's arguments
 
-    @wraps(loop)
-    def view(request: HttpRequest, **kwargs: Any) -> Any:
+    @wraps(loop, updated=())
+    def view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(request, WebSocketRequest):
             if page:
-                response = page(request, **kwargs)
+                response = page(request, *args, **kwargs)
                 patch_vary_headers(response, ["Upgrade"])  # no cache may answer a handshake with it
                 return response
             if full():  # as a browser asks over HTTP why its handshake was refused
-                return too_many()
+                return unavailable()
         if accepts:
-            return WebSocketResponse(partial(loop, request, **kwargs))
-        return loop(request, **kwargs)
+            named = dict(zip(names, args, strict=False))
+            return WebSocketResponse(partial(loop, request, **named, **kwargs))
+        return loop(request, *args, **kwargs)
 
-    vars(view)["speaks_websocket"] = True
+    # What decorators have marked (csrf_exempt, login_not_required) holds for its protocol alone.
+    own, marks = ({**vars(one), "__wrapped__": loop} for one in (loop, http or loop))
+    vars(view).update(marks, speaks_websocket=(marks if http else {}, own))
     return view
 
 
@@ -97,7 +104,7 @@ class WebSocketRequest(ASGIRequest):
     def settle(self) -> None:
         """Get ready for a loop: let go of what only pages need, and load the user.
 
-        A loop could not load the lazy request.user; but not every loop needs it.
+        A loop could not load the lazy request.user. Before the first migration there is none.
         """
         vars(self).pop("_messages", None)
         self.resolver_match.tried = None  # type: ignore[union-attr]
@@ -106,6 +113,8 @@ class WebSocketRequest(ASGIRequest):
             if isinstance(lazy := vars(self).get("user"), SimpleLazyObject):
                 vars(self)["user"] = vars(lazy)["_wrapped"]
         except DatabaseError as error:
+            if MigrationRecorder(connection).has_table():  # or raises DatabaseError again
+                raise
             logger.warning("request.user is not loaded: %s", error)
 
 
@@ -115,6 +124,7 @@ class Handshakes(ASGIHandler):
     request_class = WebSocketRequest
 
     def __init__(self) -> None:
+        connections.serves = True
         self.load_middleware()  # the synchronous chain, where ASGIHandler loads the other
         self.csrf: Any = CsrfViewMiddleware(self._get_response)
 
@@ -144,10 +154,27 @@ class Handshakes(ASGIHandler):
         response = super()._get_response(request)  # type: ignore[misc]
         if isinstance(response, WebSocketResponse):
             response.status_code = 101
-            request.settle()  # type: ignore[attr-defined]
+            try:
+                request.settle()  # type: ignore[attr-defined]
+            except DatabaseError as error:  # it may be a user's, whom a logout could not find
+                logger.error("request.user is not loaded: %s", error)
+                return unavailable("the database does not answer")
         elif response.status_code < 300:
             raise Http404(f"{request.path} is a page, not a WebSocket")
         return response
+
+    def resolve_request(self, request: HttpRequest) -> Any:
+        """Find the view. The marks of the page that `websocket` serves beside it are not its."""
+        match = super().resolve_request(request)
+        others, own = getattr(match.func, "speaks_websocket", ({}, {}))
+        if others:
+            view = update_wrapper(partial(match.func), match.func)
+            for name, mark in others.items():
+                if vars(view).get(name) is mark:
+                    del vars(view)[name]
+            vars(view).update(own)
+            match.func = view
+        return match
 
 
 def refusal(scope: Scope, response: HttpResponseBase) -> list[Event]:
@@ -159,6 +186,8 @@ def refusal(scope: Scope, response: HttpResponseBase) -> list[Event]:
         return [{"type": "websocket.close", "code": 1008, "reason": ""}]
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.items()]
     status = response.status_code if response.status_code >= 300 else 404  # a page by middleware
+    if scope.get("http_version") == "1.1":  # or granian keeps the connection open
+        headers.append((b"connection", b"close"))
     start = {"status": status, "headers": headers + cookies(response)}
     return [
         {"type": "websocket.http.response.start", **start},

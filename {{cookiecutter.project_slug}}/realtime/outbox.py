@@ -32,12 +32,14 @@ class Outbox:
     """
 
     __slots__ = (
-        *("channel", "due", "end", "events", "held", "loop", "over", "send", "size", "task"),
+        *("channel", "due", "end", "events", "held", "loop", "over", "protocol", "send", "since"),
+        *("size", "task"),
     )
 
     def __init__(self, channel: str, send: Send) -> None:
         self.channel, self.send = channel, send
         self.loop = asyncio.get_running_loop()
+        self.since = self.loop.time()
         owner, task = current.get(None), asyncio.current_task()
         self.end: Any = owner.end if owner else lambda *close: task and task.cancel()
         self.events: deque[Event] = deque()
@@ -46,12 +48,11 @@ class Outbox:
         self.over = False
         self.task: asyncio.Task[None] | None = None
         self.held = owner is not None and not owner.accepted
-        if owner:
-            if send == owner.send:  # which only notes other events
-                send = owner.server_send
-            self.send = server.paced(owner.server_send, send)
-            if self.held:
-                owner.on_accept += (self.release,)
+        self.protocol = owner.protocol if owner else None
+        if owner and send == owner.send:  # which only notes other events
+            self.send = owner.server_send
+        if owner and self.held:
+            owner.on_accept += (self.release,)
 
     def put(self, event: Event) -> None:
         """Send the event, at once if nothing waits."""
@@ -95,7 +96,7 @@ class Outbox:
                 self.due = self._due(event)
                 await self.send(event)
         except Exception as error:
-            if not server.is_gone(error):
+            if not server.is_gone(error, self.protocol):
                 logger.exception("A message could not be sent")
                 self.end(1011)
             self._forget()

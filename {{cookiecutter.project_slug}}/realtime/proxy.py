@@ -1,4 +1,4 @@
-"""The client's address where a proxy stands between; the servers have four ways to say it."""
+"""The client's address and scheme behind a proxy; the servers have four ways to say them."""
 
 import re
 from ipaddress import ip_address
@@ -32,10 +32,18 @@ def look_behind(scope: Scope) -> None:
     It is the last one in X-Forwarded-For that is no proxy's: those before it may be forged.
     """
     client = scope.get("client")
-    if not client or trusted(client[0]):
-        headers = [value for name, value in scope.get("headers", ()) if name == b"x-forwarded-for"]
-        said = [bare(address) for address in b",".join(headers).decode("latin-1").split(",")]
-        while len(said) > 1 and trusted(said[-1]):
-            said.pop()
-        if said[-1]:
-            scope["client"] = (said[-1], 0)
+    if client and client[0] and not trusted(client[0]):
+        return
+    said = [bare(address) for address in header(scope, b"x-forwarded-for").split(",")]
+    while len(said) > 1 and trusted(said[-1]):
+        said.pop()
+    if said[-1]:
+        scope["client"] = (said[-1], 0)
+    if header(scope, b"x-forwarded-proto") in {"https", "wss"}:  # as of a tunnel in development
+        scope["scheme"] = "https" if scope["type"] == "http" else "wss"
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """Its values, as one."""
+    values = (value for key, value in scope.get("headers", ()) if key == name)
+    return b",".join(values).decode("latin-1")

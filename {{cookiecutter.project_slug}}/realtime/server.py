@@ -2,29 +2,76 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from asgiref.typing import ASGIApplication
 from uvicorn.protocols.utils import ClientDisconnected
 
-from realtime.types import Send
+from realtime.types import Receive, Send
+from realtime.wrappers import behind
+
+# The longest header line of a handshake, in bytes. It is read when websockets is imported.
+os.environ.setdefault("WEBSOCKETS_MAX_LINE_LENGTH", str(64 << 10))
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 MISSING = "ASGI callable returned without completing handshake"
 # uvicorn takes a denial response for a missing answer, and logs an error after each.
 logging.getLogger("uvicorn.error").addFilter(lambda record: MISSING not in str(record.msg))
 
 
+class Room(asyncio.Event):
+    """Set while there is room to send: `send` waits for it.
+
+    It gives way where the client has left. What is sent then fills no buffer, so that a loop which
+    only sends would never wait, and uvicorn would never hear of it.
+    """
+
+    transport: asyncio.BaseTransport
+
+    async def wait(self) -> Literal[True]:
+        if self.transport.is_closing():
+            await asyncio.sleep(0)
+        return await super().wait()
+
+
+class Protocol(WebSocketsSansIOProtocol):
+    """Answers a handshake that it cannot take, as one with too long a Cookie: with 431."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.writable = Room()
+        self.writable.transport = transport
+        self.writable.set()
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc and not self.handshake_initiated:
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
+
 def serve(application: ASGIApplication, host: str, port: int) -> None:
     """Serve until the process ends; the service fails to start if its lifespan does."""
-    config = uvicorn.Config(application, host, port, lifespan="on", log_config=None)
+    config = uvicorn.Config(application, host, port, lifespan="on", log_config=None, ws=Protocol)
     uvicorn.Server(config).run()
 
 
-def on_shutdown(send: Send, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def protocol(send: Send) -> Any:
+    """uvicorn's object for the connection; None in a test."""
+    return next((one for one in behind(send) if isinstance(one, WebSocketsSansIOProtocol)), None)
+
+
+def adopt(protocol: Any, send: Send) -> Send:
+    """The `send` for a connection: one that waits for a client which reads slowly."""
+    return send
+
+
+def on_shutdown(protocol: Any, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run it on SIGTERM; uvicorn closes its clients, but waits for one that does not read."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -38,25 +85,30 @@ def on_shutdown(send: Send, shut_down: Callable[[], Coroutine[Any, Any, None]]) 
             signal.signal(number, close_and_stop)
 
 
-async def close(send: Send, code: int, reason: str) -> None:
+async def close(send: Send, protocol: Any, code: int, reason: str) -> None:
     """Send a close."""
     await send({"type": "websocket.close", "code": code, "reason": reason})
 
 
-def drop(send: Send) -> None:
+def drop(protocol: Any) -> None:
     """Drop the TCP connection, and what is still to be sent."""
-    protocol = getattr(send, "__self__", None)
-    if isinstance(protocol, asyncio.Protocol):
-        protocol.transport.abort()  # type: ignore[attr-defined]
+    if protocol:
+        protocol.transport.abort()
 
 
-def paced(server_send: Send, send: Send) -> Send:
-    """A `send` that waits for a client which reads slowly, as uvicorn's own does."""
-    return send
-
-
-def is_gone(error: BaseException) -> bool:
-    """Whether `send` raised this, and nothing else, because the client has left."""
+def is_gone(error: BaseException, protocol: Any) -> bool:
+    """Whether `send` raised this, and nothing else, because the client has left or is at fault."""
     if isinstance(error, BaseExceptionGroup):
-        return all(map(is_gone, error.exceptions))
-    return isinstance(error, ClientDisconnected)
+        return all(is_gone(one, protocol) for one in error.exceptions)
+    ended = bool(protocol) and "after sending 'websocket.close'" in str(error)  # by uvicorn itself
+    return isinstance(error, ClientDisconnected) or (ended and protocol.close_sent)
+
+
+def is_lost(protocol: Any) -> bool:
+    """Whether the client has left without a word of the server's; uvicorn tells of each."""
+    return False
+
+
+async def has_left(protocol: Any, receive: Receive) -> bool:
+    """Whether a close would go out to a client that has left; uvicorn sends none."""
+    return False

@@ -2,7 +2,7 @@
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from urllib.parse import unquote
 
 from asgiref.sync import sync_to_async
@@ -14,14 +14,32 @@ from django.utils.module_loading import import_string
 
 from realtime import database
 from realtime.asgi import WebSocketHandler
+from realtime.broadcast import check
 from realtime.handshake import Handshakes
-from realtime.types import Event
+from realtime.types import Event, Receive, Scope, Send
 
 databases: Any = connections
 per_thread = databases._connections
 in_threads = vars(WebSocketHandler)["in_thread"]
 CLOSING = ("close", "close_if_unusable_or_obsolete")
 borrowers = 0
+CLOSE = {"websocket.close": {"code", "reason"}}
+EVENTS: dict[str, dict[str, set[str]]] = {  # what a server takes when, with the keys it knows
+    "before the accept": {
+        "websocket.accept": {"headers", "subprotocol"},
+        **CLOSE,
+        "websocket.http.response.start": {"headers", "status"},
+    },
+    "after the accept": {"websocket.send": {"bytes", "text"}, **CLOSE},
+    "in a refusal": {"websocket.http.response.body": {"body", "more_body"}},
+    "after the close": {},
+}
+SHAPES = ([str, type(None)], [type(None), bytes])  # of text and bytes
+NEXT = {
+    "websocket.accept": "after the accept",
+    "websocket.send": "after the accept",
+    "websocket.http.response.start": "in a refusal",
+}
 
 
 class HandshakeRefused(Exception):
@@ -46,7 +64,8 @@ class WebSocketClient:
 
     The path may have a query string; the user is logged in first; more keys go into the scope,
     such as subprotocols. `accepted` is the accept event. A wait of more than `timeout` seconds
-    raises TimeoutError that names what did not come.
+    raises TimeoutError that names what did not come. Where the loop sends what no server takes, its
+    `send` raises.
     """
 
     timeout = 5.0
@@ -57,6 +76,9 @@ class WebSocketClient:
         self.path, self.user, self.scope = path, user, scope
         given = {name.lower(): value for name, value in (headers or {}).items()}
         self.headers = {"host": "testserver"} | given
+        self.state = "before the accept"
+        self.mistake: RuntimeError | None = None  # the last of the loop
+        self.late: RuntimeError | None = None  # one after its close, which no other close can tell
 
     async def __aenter__(self) -> Self:
         await sync_to_async(share_connections)()
@@ -66,8 +88,8 @@ class WebSocketClient:
                 await browser.aforce_login(self.user)
                 cookies = browser.cookies.output(attrs=[], header="", sep=";")
                 self.headers["cookie"] = cookies.strip()
-            application = import_string(settings.ASGI_APPLICATION)
-            self.service = ApplicationCommunicator(application, self._scope())
+            self.application = import_string(settings.ASGI_APPLICATION)
+            self.service = ApplicationCommunicator(self._serve, self._scope())
             await self._connect()
         except BaseException:
             await sync_to_async(unshare_connections)()
@@ -84,9 +106,9 @@ class WebSocketClient:
             await sync_to_async(unshare_connections)()
 
     async def send(self, message: str | bytes) -> None:
-        """Send a text or a binary message."""
+        """Send a text or a binary message. Raises TypeError if it is neither."""
         kind = "text" if isinstance(message, str) else "bytes"
-        await self.service.send_input({"type": "websocket.receive", kind: message})
+        await self.service.send_input({"type": "websocket.receive", kind: check(message)})
 
     async def receive(self) -> str | bytes:
         """Return the next message, or raise ConnectionClosed."""
@@ -96,7 +118,8 @@ class WebSocketClient:
             case {"type": "websocket.send", "bytes": bytes(message)}:
                 return message
             case close:
-                raise ConnectionClosed(close["code"], close.get("reason", ""))
+                code, reason = close.get("code", 1000), close.get("reason") or ""
+                raise ConnectionClosed(code, reason) from self.mistake
 
     def _scope(self) -> dict[str, Any]:
         path, _, query = self.path.partition("?")
@@ -111,14 +134,43 @@ class WebSocketClient:
             "extensions": {"websocket.http.response": {}},
         } | self.scope
 
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the service; the loop's mistakes raise where it makes them."""
+        left = False
+
+        async def checked_receive() -> Event:
+            nonlocal left
+            if left:
+                self._wrong("receive() after websocket.disconnect: return from the loop instead")
+            event = await receive()
+            left = event["type"] == "websocket.disconnect"
+            return event
+
+        async def checked_send(event: Event) -> None:
+            if wrong := fault(event, self.state):
+                self._wrong(wrong)
+            if not event.get("more_body"):
+                self.state = NEXT.get(event["type"], "after the close")
+            await send(event)
+
+        await self.application(scope, checked_receive, checked_send)
+
+    def _wrong(self, words: str) -> NoReturn:
+        self.mistake = RuntimeError(words)
+        self.late = self.mistake if self.state == "after the close" else None
+        raise self.mistake
+
     async def _connect(self) -> None:
         await self.service.send_input({"type": "websocket.connect"})
         self.accepted = start = await self._event("answer")
         if start["type"] == "websocket.close":
-            raise HandshakeRefused(403, [], b"")
+            raise HandshakeRefused(403, [], b"") from self.mistake
         if start["type"] != "websocket.accept":
             body = await self._event("body of the refusal")
-            raise HandshakeRefused(start["status"], start["headers"], body["body"])
+            refused = HandshakeRefused(
+                start["status"], start.get("headers", []), body.get("body", b"")
+            )
+            raise refused from self.mistake
 
     async def _event(self, awaited: str) -> Event:
         """Return the next event that the service sends, or raise what the service raises."""
@@ -130,7 +182,9 @@ class WebSocketClient:
         get.cancel()
         if self.service.future.done():
             self.service.future.result()
-        raise TimeoutError(f"{self.path.partition('?')[0]}: no {awaited} in {self.timeout} s")
+        raise TimeoutError(
+            f"{self.path.partition('?')[0]}: no {awaited} in {self.timeout} s{hooks()}"
+        )
 
     async def _end(self) -> Exception | None:
         """Wait for the end of the loop; return what was wrong with it."""
@@ -141,8 +195,35 @@ class WebSocketClient:
             return TimeoutError(f"{path}: no end of the loop in {self.timeout} s")
         while not self.service.output_queue.empty():
             if self.service.output_queue.get_nowait().get("code") == 1011:
-                return ConnectionClosed(1011, "the loop raised, and the test did not look")
-        return None
+                unseen = ConnectionClosed(1011, "the loop raised, and the test did not look")
+                unseen.__cause__ = self.mistake
+                return unseen
+        return self.late
+
+
+def fault(event: Event, state: str) -> str:
+    """What is wrong with an event that the loop sends in this state, and what would be right."""
+    kind, wrong = event["type"], ""
+    keys = EVENTS[state].get(kind)
+    both = [event.get("text"), event.get("bytes")]
+    if keys is None:
+        right = ", ".join(EVENTS[state]) or "nothing more: return from the loop"
+        wrong = f"{state} a server takes {right}"
+    elif unknown := sorted(event.keys() - keys - {"type"}):
+        wrong = f"it has no key {unknown[0]!r}; it takes {' and '.join(sorted(keys))}"
+    elif kind == "websocket.send" and [type(one) for one in both] not in SHAPES:
+        wrong = "it takes either text, a str (for JSON that of json.dumps), or bytes"
+    return wrong and f"{kind}: {wrong}. This was sent: {event!s:.200}"
+
+
+def hooks() -> str:
+    """What a time-out says if a publish, a close or a logout may wait for the test's commit."""
+    count = sum(len(one.run_on_commit) for one in connections.all(initialized_only=True))
+    return bool(count) * (
+        f"; {count} on_commit hooks wait for a commit that the test's transaction never makes, "
+        "unless captureOnCommitCallbacks(execute=True) runs them at the end of its block "
+        "(pytest-django: django_capture_on_commit_callbacks)"
+    )
 
 
 def share_connections() -> None:

@@ -3,17 +3,20 @@
 They are Django's TestCases, which pytest-django and Django's own runner both run.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.db import models
-from django.test import override_settings
+from django.test import AsyncClient, override_settings
 from django.utils import timezone
 
 from realtime.testing import ConnectionClosed, HandshakeRefused, WebSocketClient
 from realtime.types import Event
 
-OWN = {
+OWN: dict[str, Any] = {
     "ASGI_APPLICATION": "realtime.tests.asgi.application",
     "ROOT_URLCONF": "realtime.tests.urls",
     "ALLOWED_HOSTS": ["testserver"],
@@ -26,6 +29,7 @@ OWN = {
     "TEMPLATES": [],  # nor a 404.html of the service's
     "X_FRAME_OPTIONS": "DENY",
     "MIDDLEWARE": [
+        "realtime.health.health",
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.middleware.common.CommonMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
@@ -79,3 +83,24 @@ async def answers(client: WebSocketClient) -> bool:
     """Whether ping/pong is still there."""
     await client.send("ping")
     return await client.receive() == "pong!"
+
+
+async def browser_of(user: Any) -> AsyncClient:
+    """A browser in which the user is logged in, or with a session of nobody's."""
+    browser = AsyncClient()
+    if user:
+        await browser.aforce_login(user)
+    else:
+        session = await sync_to_async(lambda: browser.session)()
+        session["seen"] = True
+        await session.asave()
+        browser.cookies["sessionid"] = str(session.session_key)
+    return browser
+
+
+@asynccontextmanager
+async def connected(browser: AsyncClient, path: str = "/ws/") -> AsyncIterator[WebSocketClient]:
+    """A connection with the session of a browser."""
+    cookie = browser.cookies.output(attrs=[], header="", sep=";").strip()
+    async with WebSocketClient(path, headers={"Cookie": cookie}) as client:
+        yield client

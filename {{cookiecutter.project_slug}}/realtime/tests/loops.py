@@ -1,12 +1,18 @@
 """One loop or view for each thing that may come of a handshake."""
 
 import asyncio
+import time
+from ast import literal_eval
+from contextlib import suppress
+from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
 
 from realtime.broadcast import PublishError, publish, subscribe
 from realtime.handshake import WebSocketResponse, websocket
@@ -82,6 +88,81 @@ async def leave(request: HttpRequest, receive: Receive, send: Send) -> None:
     """Accept, then close with a code of its own."""
     await send({"type": "websocket.accept"})
     await send({"type": "websocket.close", "code": 4000, "reason": "enough"})
+
+
+@websocket
+async def never(request: HttpRequest, receive: Receive, send: Send) -> None:
+    """Neither accept nor refuse."""
+    await asyncio.Event().wait()
+
+
+@websocket
+async def bad_close(request: HttpRequest, receive: Receive, send: Send) -> None:
+    """Try closes that RFC 6455 does not know, and tell what comes of it."""
+    await send({"type": "websocket.accept"})
+    for code, reason in ((1006, ""), (4000, "x" * 124), (99, "")):
+        try:
+            await send({"type": "websocket.close", "code": code, "reason": reason})
+        except ValueError as error:
+            for words in ("no code of a close", "123 bytes"):
+                if words in str(error):
+                    await send({"type": "websocket.send", "text": words})
+
+
+@websocket
+async def located(
+    request: HttpRequest, receive: Receive, send: Send, room: str, seat: str = "any"
+) -> None:
+    """Say where the URL leads."""
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": f"{room} {seat}"})
+
+
+def shout(view: Any) -> Any:
+    """A decorator as anybody writes one: it passes by position what it gets by name."""
+
+    @wraps(view)
+    def decorated(request: HttpRequest, room: str) -> Any:
+        return view(request, room.upper())
+
+    return decorated
+
+
+@csrf_exempt
+@login_not_required
+def open_page(request: HttpRequest) -> HttpResponse:
+    """A page that anybody may post to."""
+    return HttpResponse("open")
+
+
+@websocket
+async def obey(request: HttpRequest, receive: Receive, send: Send) -> None:
+    """Do what the query string says: send each of its events, or receive for None."""
+    for event in literal_eval(request.GET["do"]):
+        await (send(event) if event else receive())
+
+
+@websocket
+async def stay(request: HttpRequest, receive: Receive, send: Send, how: str) -> None:
+    """Ignore the disconnect: receive again and again, or do something else for a while."""
+    await send({"type": "websocket.accept"})
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+    for _ in range(3):
+        if how == "receiving":
+            with suppress(RuntimeError):
+                await receive()
+        await asyncio.sleep(0.1)
+
+
+@websocket
+async def block(request: HttpRequest, receive: Receive, send: Send) -> None:
+    """Sleep as long as the client says, and let no other run meanwhile."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while seconds := (await receive()).get("text"):
+        time.sleep(float(seconds))  # noqa: ASYNC251
+        await send({"type": "websocket.send", "text": "awake"})
 
 
 @websocket

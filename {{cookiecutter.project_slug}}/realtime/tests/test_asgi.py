@@ -33,7 +33,8 @@ class LoopTests(SimpleTestCase):
 
     async def test_receive_is_the_servers_own_and_send_one_plain_function(self) -> None:
         async with WebSocketClient("/same/") as client:
-            self.assertEqual(await client.receive(), "asyncio.queues.Queue.get False")
+            own = "realtime.testing.WebSocketClient._serve.<locals>.checked_receive"
+            self.assertEqual(await client.receive(), f"{own} False")
 
     async def test_a_loop_that_returns_closes_with_1000(self) -> None:
         self.assertEqual(await self.close_code("/decide/"), 1000)

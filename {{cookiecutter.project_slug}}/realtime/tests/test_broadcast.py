@@ -1,16 +1,30 @@
 """Channels: who gets what is published, and what waits for whom."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
 from asgiref.sync import sync_to_async
+from django.db import connections as databases
 from django.db import transaction
+from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import SimpleTestCase, TestCase
 
-from realtime import outbox
-from realtime.broadcast import channels, publish, publish_on_commit, subscribe
+from realtime import broadcast, connections, outbox
+from realtime.asgi import WebSocketHandler
+from realtime.broadcast import (
+    PublishError,
+    after_commit,
+    channels,
+    publish,
+    publish_on_commit,
+    subscribe,
+)
+from realtime.closing import CHANNEL, close
 from realtime.testing import WebSocketClient
-from realtime.tests import ended, own_settings
+from realtime.tests import ended, nowhere, own_settings
 from realtime.types import Event
 
 ROOM = "/rooms/lobby/"
@@ -39,9 +53,57 @@ class BroadcastTests(SimpleTestCase):
             self.assertEqual(await client.receive(), "from a thread")
             self.assertEqual(await client.receive(), b"\0\1")
 
+    def test_a_process_that_does_not_serve_says_once_that_nobody_hears_it(self) -> None:
+        broadcast.say_that_nobody_hears.cache_clear()
+        self.addCleanup(broadcast.say_that_nobody_hears.cache_clear)
+        with patch.object(connections, "serves", False):
+            with self.assertLogs("realtime.broadcast", "WARNING") as logs:
+                publish_on_commit("room.lobby", "hello")
+                publish_on_commit("room.lobby", "again")
+        self.assertEqual(len(logs.output), 1)
+        self.assertIn("reaches nobody: it needs REDIS_URL", logs.output[0])
+
+    async def test_a_process_that_serves_is_silent(self) -> None:
+        broadcast.say_that_nobody_hears.cache_clear()
+        with patch.object(connections, "serves", False):
+            WebSocketHandler()  # as the service's asgi.py makes it
+            with self.assertNoLogs("realtime.broadcast"):
+                await sync_to_async(publish_on_commit)("room.lobby", "hello")
+
     async def test_a_message_is_text_or_bytes(self) -> None:
         with self.assertRaisesRegex(TypeError, "a message is str or bytes, not int: 5"):
             await publish("numbers", 5)  # type: ignore[arg-type]
+
+    async def test_the_machinerys_own_names_and_such_as_are_none_are_refused(self) -> None:
+        async def enter(channel: str) -> None:
+            async with subscribe(channel, nowhere):
+                pass
+
+        ways: list[Callable[[str], Awaitable[None]]] = [
+            enter,
+            lambda channel: publish(channel, "word"),
+            sync_to_async(lambda channel: publish_on_commit(channel, "word")),
+            sync_to_async(lambda channel: close(4000, channel=channel)),
+        ]
+        names: list[tuple[Any, type[Exception], str]] = [
+            (CHANNEL, ValueError, "begins with NUL"),
+            ("\ud800", ValueError, "surrogates not allowed"),
+            (5, TypeError, "a channel's name is str, not int: 5"),
+        ]
+        for name, error, words in names:
+            for number, way in enumerate(ways):
+                with self.subTest(name, way=number), self.assertRaisesRegex(error, words):
+                    await way(name)
+
+    async def test_a_receiver_that_raises_keeps_nothing_from_the_others(self) -> None:
+        def fail(event: Event) -> None:
+            raise RuntimeError("a receiver failed")
+
+        await channels().add("room.lobby", fail)
+        async with WebSocketClient(ROOM) as client:
+            with self.assertLogs("realtime.broadcast", "ERROR"):
+                await publish("room.lobby", "hello")
+            self.assertEqual(await client.receive(), "hello")
 
 
 @own_settings
@@ -61,6 +123,52 @@ class TransactionTests(TestCase):
                 await publish("room.lobby", "meanwhile")
             self.assertEqual(await client.receive(), "meanwhile")
             self.assertEqual(await client.receive(), "committed")
+
+    def test_a_publication_that_fails_after_the_commit_stops_no_other(self) -> None:
+        done: list[str] = []
+        away = patch("realtime.broadcast.publish_from_thread", side_effect=PublishError)
+        with away, self.assertLogs("django", "ERROR"):
+            with self.captureOnCommitCallbacks(execute=True):
+                publish_on_commit("room.lobby", "fails")
+                after_commit(lambda: done.append("the next"))
+        self.assertEqual(done, ["the next"])
+
+    def test_a_publication_waits_for_the_database_that_is_named(self) -> None:
+        done: list[str] = []
+        with second_database() as other:
+            with self.assertRaises(ZeroDivisionError), transaction.atomic(using=other.alias):
+                after_commit(lambda: done.append("rolled back"), using=other.alias)
+                raise ZeroDivisionError
+            with transaction.atomic(using=other.alias):
+                after_commit(lambda: done.append("committed"), using=other.alias)
+                self.assertEqual(done, [])
+            self.assertEqual(done, ["committed"])
+
+    def test_without_autocommit_it_waits_until_that_is_on_again(self) -> None:
+        done: list[str] = []
+        with second_database() as other:
+            other.set_autocommit(False)
+            after_commit(lambda: done.append("rolled back"), using=other.alias)
+            other.rollback()
+            after_commit(lambda: done.append("committed"), using=other.alias)
+            other.commit()
+            self.assertEqual(done, [])
+            other.set_autocommit(True)
+            self.assertEqual(done, ["committed"])
+
+
+@contextmanager
+def second_database() -> Iterator[Any]:
+    """A connection to a database of its own, in no test's transaction."""
+    values = databases.configure_settings(
+        {"default": {}, "other": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+    )
+    databases["other"] = DatabaseWrapper(values["other"], "other")
+    try:
+        yield databases["other"]
+    finally:
+        databases["other"].close()
+        del databases["other"]
 
 
 class Recorder:

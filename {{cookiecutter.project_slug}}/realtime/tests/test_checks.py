@@ -51,6 +51,10 @@ class CheckTests(SimpleTestCase):
         with mock.patch.dict(settings.DATABASES["default"], {"CONN_MAX_AGE": 60}):
             self.assertEqual(found(), ["realtime.W001"])
 
+    @override_settings(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
+    def test_sessions_that_a_logout_cannot_find_are_found(self) -> None:
+        self.assertEqual(found(), ["realtime.W003"])
+
     def test_several_processes_without_redis_are_found(self) -> None:
         with mock.patch.dict(os.environ, {"WEB_CONCURRENCY": "4"}):
             self.assertEqual(found(), ["realtime.W002"])

@@ -1,49 +1,32 @@
 """Closing connections from outside: by `close`, and when a right ends."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import json
 from functools import partial
-from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth import get_user_model
-from django.contrib.auth.signals import user_logged_out
-from django.core.exceptions import FieldDoesNotExist
-from django.http import HttpRequest
-from django.test import AsyncClient, TestCase
+from django.test import TestCase
 
 from realtime import connections
-from realtime.broadcast import subscribe
-from realtime.closing import close
+from realtime.broadcast import channels, subscribe
+from realtime.closing import CHANNEL, close
 from realtime.testing import WebSocketClient
-from realtime.tests import answers, ended, make_user, nowhere, own_settings
+from realtime.tests import (
+    answers,
+    browser_of,
+    connected,
+    ended,
+    make_user,
+    nowhere,
+    own_settings,
+)
 
 make = sync_to_async(make_user)
 
 
-async def browser_of(user: Any) -> AsyncClient:
-    """A browser in which the user is logged in."""
-    browser = AsyncClient()
-    await browser.aforce_login(user)
-    return browser
-
-
-@asynccontextmanager
-async def connected(browser: AsyncClient, path: str = "/ws/") -> AsyncIterator[WebSocketClient]:
-    """A connection with the session of a browser."""
-    cookie = browser.cookies.output(attrs=[], header="", sep=";").strip()
-    async with WebSocketClient(path, headers={"Cookie": cookie}) as client:
-        yield client
-
-
-def may_be_inactive() -> bool:
-    """Whether users of this project can be deactivated."""
-    try:
-        get_user_model()._meta.get_field("is_active")
-    except FieldDoesNotExist:
-        return False
-    return True
+def hand_out(message: str) -> None:
+    """Give a message to those who hear of closings."""
+    channels().hand_out(CHANNEL, message)
 
 
 @own_settings
@@ -115,75 +98,36 @@ class CloseTests(TestCase):
             closed.set()
             self.assertEqual(await arriving, 4403)
 
+    def test_close_asks_for_a_close_that_can_be_sent(self) -> None:
+        for code, reason in ((4000, "x" * 124), (4000, "é" * 62), (4000, "\ud800")):
+            with self.subTest(reason), self.assertRaises(ValueError):
+                close(code, reason, user_id=1)
+        for code in (0, 999, 1004, 1005, 1006, 1015, 2000, 5000):
+            with self.subTest(code), self.assertRaisesRegex(ValueError, "4000 to 4999"):
+                close(code, user_id=1)
+
+    async def test_a_closing_that_comes_late_spares_what_has_begun_since(self) -> None:
+        closing = {"code": 4000, "reason": "late", "whose": {"channel": "room.lobby"}, "refuse": 0}
+        async with WebSocketClient("/rooms/lobby/") as client:
+            hand_out(json.dumps({**closing, "age": 60}))
+            self.assertTrue(await answers(client))
+            hand_out(json.dumps({**closing, "age": 0}))
+            self.assertEqual(await ended(client), (4000, "late"))
+
+    async def test_what_is_no_closing_ends_nothing(self) -> None:
+        async with WebSocketClient("/rooms/lobby/") as client:
+            for nonsense in (
+                "",
+                "[]",
+                "{}",
+                '{"whose": 1}',
+                '{"code": 1006, "reason": "", "whose": {"channel": "a"}, "refuse": 0, "age": 0}',
+                '{"code": 4000, "reason": "", "whose": {}, "refuse": 0, "age": 0}',
+            ):
+                with self.subTest(nonsense), self.assertLogs("realtime.closing", "WARNING"):
+                    hand_out(nonsense)
+            self.assertTrue(await answers(client))
+
     def test_close_asks_for_a_key(self) -> None:
         with self.assertRaisesRegex(TypeError, "a session_key, a user_id or a channel"):
             close(4000)
-
-
-@own_settings
-class LogoutTests(TestCase):
-    async def test_logout_closes_this_session_and_no_other(self) -> None:
-        ada = await make("ada")
-        leaving, staying = await browser_of(ada), await browser_of(ada)
-        async with connected(leaving) as one, connected(staying) as other:
-            with self.captureOnCommitCallbacks(execute=True):
-                await leaving.alogout()
-            self.assertEqual(await ended(one), (4401, "logged out"))
-            self.assertTrue(await answers(other))
-
-    async def test_a_logout_looks_at_no_connection_but_those_of_its_session(self) -> None:
-        browser, looked = await browser_of(await make("ada")), set[str]()
-
-        class Stranger(connections.Connection):
-            """A connection of somebody else, which notes what of it is looked at."""
-
-            __slots__ = ()
-
-            def __getattribute__(self, name: str) -> Any:
-                looked.add(name)
-                return super().__getattribute__(name)
-
-        async def stranger(number: int) -> connections.Connection:
-            connection = Stranger(nowhere)
-            connection.join("session_key", f"session {number}")
-            connection.join("user_id", f"user {number}")
-            return connection
-
-        strangers = [await asyncio.create_task(stranger(number)) for number in range(1000)]
-        try:
-            async with connected(browser) as client:
-                looked.clear()
-                with self.captureOnCommitCallbacks(execute=True):
-                    await browser.alogout()
-                self.assertEqual(await ended(client), (4401, "logged out"))
-                self.assertEqual(looked, set())
-        finally:
-            for connection in strangers:
-                connection.forget()
-
-    async def test_a_handshake_before_the_session_is_deleted_does_not_outlive_the_logout(
-        self,
-    ) -> None:
-        browser = await browser_of(await make("ada"))
-        async with WebSocketClient("/ws/"):  # the service is there, and hears of the logout
-            request = HttpRequest()
-            request.session = await browser.asession()
-            with self.captureOnCommitCallbacks(execute=True):
-                await user_logged_out.asend(sender=object, request=request, user=None)
-            async with connected(browser) as late:
-                self.assertEqual(await ended(late), (4401, "logged out"))
-
-    async def test_a_user_who_may_no_longer_log_in_is_closed(self) -> None:
-        for change in ("password", "deleted", "inactive"):
-            with self.subTest(change):
-                if change == "inactive" and not may_be_inactive():
-                    self.skipTest("the user model has no field is_active")
-                ada = await make(change)
-                async with connected(await browser_of(ada)) as client:
-                    if change == "password":
-                        ada.set_password("another")
-                    elif change == "inactive":
-                        ada.is_active = False
-                    with self.captureOnCommitCallbacks(execute=True):
-                        await (ada.adelete() if change == "deleted" else ada.asave())
-                    self.assertEqual((await ended(client))[0], 4401)

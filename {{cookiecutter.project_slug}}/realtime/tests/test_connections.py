@@ -2,6 +2,9 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
+from typing import Any
+from unittest.mock import patch
 
 from django.test import AsyncClient, SimpleTestCase, override_settings
 
@@ -9,15 +12,11 @@ from realtime.connections import Connection, belonging, groups, opened, shut_dow
 from realtime.testing import WebSocketClient
 from realtime.tests import answers, ended, nowhere, own_settings, refusal
 from realtime.types import Event
+from realtime.wrappers import behind
 
 
 @own_settings
 class ConnectionTests(SimpleTestCase):
-    async def test_health_tells_how_many_are_open(self) -> None:
-        async with WebSocketClient("/ws/"), WebSocketClient("/ws/"):
-            self.assertEqual((await AsyncClient().get("/healthz")).json(), {"connections": 2})
-        self.assertEqual((await AsyncClient().get("/healthz")).json(), {"connections": 0})
-
     @override_settings(MAX_CONNECTIONS=1)
     async def test_more_than_the_limit_are_refused_with_503(self) -> None:
         async with WebSocketClient("/ws/"):
@@ -70,14 +69,88 @@ class ConnectionTests(SimpleTestCase):
 
         self.assertEqual(await asyncio.create_task(hold()), 4000)
 
+    async def test_a_cancellation_that_is_lost_is_not_the_last(self) -> None:
+        async def deaf_once() -> int | None:
+            connection = Connection(nowhere)
+            connection.loop.call_soon(connection.end, 4401)
+            try:
+                with suppress(asyncio.CancelledError):  # as wait_for of Python 3.11 may do
+                    await asyncio.wait_for(asyncio.Event().wait(), 5)
+                await asyncio.wait_for(asyncio.Event().wait(), 5)
+            except asyncio.CancelledError:
+                return connection.code
+            finally:
+                connection.forget()
+            return None
+
+        with patch("realtime.connections.AGAIN", 0.01):
+            self.assertEqual(await asyncio.create_task(deaf_once()), 4401)
+
+    async def test_a_loop_may_take_its_time_to_end(self) -> None:
+        async def end() -> bool:
+            connection = Connection(nowhere)
+            connection.loop.call_soon(connection.end, 4401)
+            try:
+                await asyncio.wait_for(asyncio.Event().wait(), 5)
+            except asyncio.CancelledError:
+                connection.ending = True
+                await asyncio.sleep(0.05)  # longer than AGAIN
+                return True
+            finally:
+                connection.forget()
+            return False
+
+        with patch("realtime.connections.AGAIN", 0.01):
+            self.assertTrue(await asyncio.create_task(end()))
+
+    async def test_a_loop_that_neither_accepts_nor_refuses_is_refused(self) -> None:
+        with patch("realtime.connections.HANDSHAKE", 0.05):
+            refused = await refusal("/never/")
+        self.assertEqual(refused.status, 503)
+        self.assertEqual(refused.headers["retry-after"], "5")
+
+    async def test_connections_are_refused_before_the_files_run_out(self) -> None:
+        with patch("realtime.connections.files", lambda: 1):
+            async with WebSocketClient("/ws/"):
+                self.assertEqual((await refusal("/ws/")).status, 503)
+
+    async def test_what_the_server_knows_is_found_behind_wrappers_of_send(self) -> None:
+        class Server:
+            async def send(self, event: Event) -> None: ...
+
+        class Middleware:
+            def __init__(self, send: Any) -> None:
+                self.inner = send
+
+            async def __call__(self, event: Event) -> None:
+                await self.inner(event)
+
+        server = Server()
+
+        async def closure(event: Event) -> None:
+            await wrapped(event)
+
+        wrapped = partial(Middleware(server.send).__call__)
+        for send in (server.send, partial(server.send), Middleware(server.send), closure):
+            with self.subTest(send):
+                self.assertIn(server, list(behind(send)))
+        self.assertLess(len(list(behind(self))), 100)  # it does not go through everything
+
+    async def test_a_close_that_cannot_be_sent_raises_where_it_is_called(self) -> None:
+        async with WebSocketClient("/bad/close/") as client:
+            self.assertEqual(
+                [await client.receive() for _ in range(3)],
+                ["no code of a close", "123 bytes", "no code of a close"],
+            )
+
     async def test_a_close_that_the_server_does_not_take_is_none(self) -> None:
         async def strict(event: Event) -> None:
-            if len(event.get("reason", "")) > 123:
-                raise RuntimeError("too long")
+            if event["reason"] == "broken":
+                raise RuntimeError("broken")
 
         async def say() -> list[bool]:
             connection, noted = Connection(strict), []
-            for reason in ("x" * 124, "enough"):
+            for reason in ("broken", "enough"):
                 with suppress(RuntimeError):
                     await connection.send({"type": "websocket.close", "reason": reason})
                 noted.append(connection.closed)

@@ -3,14 +3,15 @@
 import asyncio
 import threading
 from threading import Barrier, Event
+from typing import Any
 from unittest.mock import patch
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth import get_user_model
 from django.test import SimpleTestCase, TestCase
 
 from realtime import database
-from realtime.database import Threads, database_thread
+from realtime.database import Threads, database_thread, mend
 from realtime.testing import WebSocketClient
 from realtime.tests import make_user, own_settings
 
@@ -42,6 +43,117 @@ class BlockTests(SimpleTestCase):
                 self.assertTrue(thread.is_alive())  # as long as the block lasts
             await asyncio.to_thread(thread.join, 5)
             self.assertFalse(thread.is_alive())
+
+    async def test_twenty_blocks_have_threads_and_more_wait_in_turn(self) -> None:
+        inside, most, order, idents = 0, 0, list[int](), set[int]()
+
+        async def block(number: int) -> None:
+            nonlocal inside, most
+            async with database_thread():
+                order.append(number)
+                inside, most = inside + 1, max(most, inside + 1)
+                idents.add(await which_thread())
+                await asyncio.sleep(0)
+                inside -= 1
+
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(block(number) for number in range(200)))
+        self.assertEqual((most, len(idents)), (20, 20))
+        self.assertEqual(order, list(range(200)))
+
+    async def test_a_block_within_a_block_has_its_thread(self) -> None:
+        async def nested() -> tuple[int, int]:
+            async with database_thread():
+                outer = await which_thread()
+                async with database_thread():
+                    await entered.wait()
+                    self.assertEqual(await which_thread(), outer)
+                return outer, await which_thread()
+
+        entered = asyncio.Barrier(20)
+        async with asyncio.timeout(10):
+            for before, after in await asyncio.gather(*(nested() for _ in range(20))):
+                self.assertEqual(before, after)
+
+    async def test_synchronous_code_in_a_block_may_enter_another(self) -> None:
+        async def inner() -> int:
+            async with database_thread():
+                return await which_thread()
+
+        with patch.object(database, "BLOCKS", 1):
+            async with asyncio.timeout(10), database_thread():
+                outer = await which_thread()
+                self.assertEqual(await sync_to_async(async_to_sync(inner))(), outer)
+
+    async def test_a_block_that_is_cancelled_loses_no_thread(self) -> None:
+        with patch.object(database, "free", []), patch.object(database, "BLOCKS", 1):
+            for turns in range(4):  # of the event loop, between the two
+                holder, waiter, last = (asyncio.create_task(self.block()) for _ in range(3))
+                await asyncio.sleep(0)
+                holder.cancel()
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                waiter.cancel()
+                async with asyncio.timeout(10):
+                    await asyncio.gather(holder, waiter, return_exceptions=True)
+                    await last
+            self.assertEqual(len(database.free), 1)
+
+    async def test_a_block_that_is_cancelled_at_its_end_loses_no_thread(self) -> None:
+        thread, gate, ending = Threads("database", size=1), Event(), asyncio.Event()
+
+        async def block() -> None:
+            async with database_thread():
+                thread.submit(gate.wait, 5)  # the close has to wait for it
+                ending.set()
+
+        with patch.object(database, "free", [thread]), patch.object(database, "BLOCKS", 1):
+            cancelled = asyncio.create_task(block())
+            async with asyncio.timeout(10):
+                await ending.wait()
+                cancelled.cancel()
+                await asyncio.wait({cancelled})
+                self.assertEqual(database.free, [])
+                gate.set()
+                await self.block()
+
+    async def block(self) -> int:
+        """A block with a call in its thread."""
+        async with database_thread():
+            return await which_thread()
+
+
+class Connection:
+    """What Django has for each connection, as far as `check` looks at it."""
+
+    def __init__(self, usable: bool, autocommit: bool = True) -> None:
+        self.connection: Any = object()
+        self.errors_occurred = True
+        self.usable, self.autocommit, self.checks = usable, autocommit, 0
+
+    def is_usable(self) -> bool:
+        return self.usable
+
+    def close(self) -> None:
+        self.connection = None
+
+    def close_if_health_check_failed(self) -> None:
+        self.checks += 1
+
+
+class BrokenTests(SimpleTestCase):
+    def test_a_connection_that_an_error_left_dead_is_closed_before_its_next_use(self) -> None:
+        for usable, autocommit, closed in (
+            (False, True, True),
+            (True, True, False),
+            (False, False, False),  # in a transaction, at whose end Django closes it
+        ):
+            with self.subTest(usable=usable, autocommit=autocommit):
+                connection: Any = Connection(usable, autocommit)
+                for _ in range(2):  # it has been connected twice
+                    mend(connection)
+                connection.close_if_health_check_failed()
+                self.assertEqual((connection.connection is None, connection.checks), (closed, 1))
 
 
 @own_settings

@@ -1,13 +1,29 @@
 """Handshakes: who is let in, and how the others are refused."""
 
 from typing import Any
+from unittest.mock import patch
 
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.signals import request_finished, request_started
+from django.db import OperationalError
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import AsyncClient, SimpleTestCase, TestCase, override_settings
 
-from realtime.handshake import websocket
+from realtime.handshake import Handshakes, websocket
 from realtime.testing import WebSocketClient
-from realtime.tests import answers, make_user, own_settings, refusal
+from realtime.tests import OWN, answers, make_user, own_settings, refusal
+
+STRICT = [*OWN["MIDDLEWARE"], "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+
+
+@sync_to_async
+def status_of_handshake(path: str) -> int:
+    """The status of a handshake under the settings of the moment."""
+    scope: dict[str, Any] = {"type": "websocket", "path": path, "query_string": b""}
+    scope |= {"headers": [(b"host", b"testserver")], "extensions": {"websocket.http.response": {}}}
+    _, application, _, events = Handshakes().answer(scope)
+    return 101 if application else int(events[0]["status"])
 
 
 @own_settings
@@ -46,6 +62,25 @@ class RefusalTests(SimpleTestCase):
         self.assertEqual((response.status_code, response["Vary"]), (200, "Upgrade"))
         async with WebSocketClient("/") as client:
             self.assertTrue(await answers(client))
+
+    async def test_an_argument_of_the_url_may_have_no_name(self) -> None:
+        async with WebSocketClient("/seats/lobby/7/") as client:
+            self.assertEqual(await client.receive(), "lobby 7")
+
+    async def test_a_decorator_may_pass_by_position(self) -> None:
+        async with WebSocketClient("/loud/lobby/") as client:
+            self.assertEqual(await client.receive(), "LOBBY any")
+
+    @override_settings(MIDDLEWARE=STRICT)
+    async def test_what_marks_the_page_holds_for_the_page_alone(self) -> None:
+        browser = AsyncClient(enforce_csrf_checks=True)
+        self.assertEqual((await browser.post("/open/")).status_code, 200)
+        self.assertEqual(await status_of_handshake("/open/"), 302)
+
+    @override_settings(MIDDLEWARE=STRICT)
+    async def test_what_marks_the_loop_holds_for_the_loop_alone(self) -> None:
+        self.assertEqual((await AsyncClient().get("/open/loop/")).status_code, 302)
+        self.assertEqual(await status_of_handshake("/open/loop/"), 101)
 
     def test_websocket_takes_no_function_that_is_no_loop(self) -> None:
         with self.assertRaisesMessage(TypeError, "takes an `async def` loop"):
@@ -105,6 +140,18 @@ class LoginTests(TestCase):
         refused = await refusal("/private/")
         self.assertEqual(refused.status, 302)
         self.assertEqual(refused.headers["location"], "/login/?next=/private/")
+
+    async def test_a_session_that_cannot_be_read_is_not_taken_for_nobodys(self) -> None:
+        away = patch.object(SessionStore, "load", side_effect=OperationalError("away"))
+        with away, self.assertLogs("realtime", "ERROR"):
+            refused = await refusal("/tell/it/", user=self.grace)
+        self.assertEqual(refused.status, 503)
+
+    async def test_before_the_first_migration_everybody_is_nobody(self) -> None:
+        away = patch.object(SessionStore, "load", side_effect=OperationalError("no such table"))
+        with away, patch.object(MigrationRecorder, "has_table", return_value=False):
+            async with WebSocketClient("/ws/", user=self.grace) as client:
+                self.assertTrue(await answers(client))
 
     async def test_the_loop_has_the_logged_in_user(self) -> None:
         async with WebSocketClient("/private/", user=self.grace) as client:

@@ -3,23 +3,32 @@
 import asyncio
 import os
 import socket
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from typing import Any
 from unittest import SkipTest
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
-from django.test import SimpleTestCase, override_settings
+from django.test import Client, SimpleTestCase, override_settings
 
-from realtime.broadcast import PublishError, publish, publish_on_commit, subscribe
+from realtime import broadcast
+from realtime.broadcast import PublishError, channels, publish, publish_on_commit, subscribe
 from realtime.testing import WebSocketClient
-from realtime.tests import own_settings
+from realtime.tests import answers, ended, nowhere, own_settings
 from realtime.types import Event
 
 URL = os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"
+NAME = f"tests-{os.getpid()}"  # of this process's connections
 ROOM = "/rooms/lobby/"
 
 
+@override_settings(REDIS_URL=f"{URL}?client_name={NAME}")  # outside, or there would be none
 @own_settings
-@override_settings(REDIS_URL=URL)
-class RedisTests(SimpleTestCase):
+class RedisTestCase(SimpleTestCase):
+    redis: Any
+
     @classmethod
     def setUpClass(cls) -> None:
         """Without a Redis the tests are skipped, but not on CI."""
@@ -29,7 +38,33 @@ class RedisTests(SimpleTestCase):
             if client.connect_ex((where.hostname or "127.0.0.1", where.port or 6379)):
                 missing = AssertionError if os.environ.get("CI") == "true" else SkipTest
                 raise missing(f"no Redis at {where.hostname}:{where.port}")
+        from redis import Redis
 
+        cls.redis = Redis.from_url(URL)
+        cls.addClassCleanup(cls.redis.close)
+
+    def setUp(self) -> None:
+        """Have a client that was made for these settings."""
+        from realtime.backends import redis
+
+        for made in (redis.client, redis.prefix):
+            made.cache_clear()
+            self.addCleanup(made.cache_clear)
+
+    def connections(self, kind: str) -> list[Any]:
+        """The ids of this process's connections: "normal" ones or "pubsub"."""
+        listed = self.redis.client_list(kind)
+        return [each["id"] for each in listed if each["name"] == NAME]
+
+    def kill(self, kind: str) -> None:
+        """Close these connections, at the side of Redis."""
+        killed = self.connections(kind)
+        self.assertTrue(killed, f"no {kind} connection")
+        for connection in killed:
+            self.redis.client_kill_filter(_id=connection)
+
+
+class RedisTests(RedisTestCase):
     async def test_a_message_through_redis_comes_once_and_in_order(self) -> None:
         async with WebSocketClient(ROOM) as one, WebSocketClient(ROOM) as other:
             for number in range(100):
@@ -63,16 +98,177 @@ class RedisTests(SimpleTestCase):
             await asyncio.to_thread(talk)
             await heard.wait()
 
+    async def test_nonsense_in_redis_and_a_receiver_that_raises_stop_nothing(self) -> None:
+        from realtime.backends.redis import name
+
+        def fail(event: Event) -> None:
+            raise RuntimeError("a receiver failed")
+
+        async with WebSocketClient(ROOM) as client:
+            here, place = channels(), name("room.lobby")
+            await here.add("broken", fail)
+            with self.assertLogs("realtime", "ERROR") as logs:
+                for nonsense in (b"t\xff", b"", b"x is no kind"):
+                    await asyncio.to_thread(self.redis.publish, place, nonsense)
+                await publish("broken", "word")
+                await publish("room.lobby", "hello")
+                self.assertEqual(await client.receive(), "hello")
+            here.remove("broken", fail)
+        self.assertEqual(len(logs.records), 4, logs.output)
+
+    def test_two_databases_of_a_redis_have_channels_of_their_own(self) -> None:
+        from realtime.backends import redis
+
+        names = []
+        for number in (0, 1):
+            redis.client.cache_clear()
+            redis.prefix.cache_clear()
+            with self.settings(REDIS_URL=f"redis://127.0.0.1:6379/{number}"):
+                names.append(redis.name("news"))
+        self.assertNotEqual(*names)
+
+    def test_a_loop_leaves_nothing_behind(self) -> None:
+        async def visit() -> None:
+            async with subscribe("news", nowhere):
+                await publish("news", "hello")
+
+        for _ in range(5):
+            asyncio.run(visit())
+        self.assertLessEqual(sum(loop.is_closed() for loop in broadcast.per_loop), 1)
+        self.assertEqual(self.connections("normal") + self.connections("pubsub"), [])
+
+
+class LossTests(RedisTestCase):
+    async def test_connections_that_redis_has_closed_cost_no_message(self) -> None:
+        async with WebSocketClient(ROOM) as client:
+            await publish("room.lobby", "first")
+            await asyncio.to_thread(publish_on_commit, "room.lobby", "second")
+            await asyncio.to_thread(self.kill, "normal")
+            await publish("room.lobby", "third")
+            await asyncio.to_thread(publish_on_commit, "room.lobby", "fourth")
+            for expected in ("first", "second", "third", "fourth"):
+                self.assertEqual(await client.receive(), expected)
+
+    async def test_a_connection_that_was_idle_is_tried_before_it_is_published_on(self) -> None:
+        async with WebSocketClient(ROOM) as client:
+            await publish("room.lobby", "first")
+            with patch("realtime.backends.redis.IDLE", 0):
+                self.kill("normal")  # without an await, so that nobody sees the end
+                await publish("room.lobby", "second")
+            for expected in ("first", "second"):
+                self.assertEqual(await client.receive(), expected)
+
+    async def test_a_lost_subscription_is_told_to_its_clients_and_no_others(self) -> None:
+        from redis.exceptions import NoPermissionError
+
+        not_permitted = patch("redis.asyncio.Redis.info", side_effect=NoPermissionError)
+        for info in (nullcontext(), not_permitted):
+            async with WebSocketClient(ROOM) as member, WebSocketClient("/ws/") as other:
+                with info:
+                    await asyncio.to_thread(self.kill, "pubsub")
+                    self.assertEqual(await ended(member), (1012, "messages may be missing"))
+                async with WebSocketClient(ROOM) as late:
+                    await publish("room.lobby", "hello")
+                    self.assertEqual(await late.receive(), "hello")
+                    self.assertTrue(await answers(late))
+                self.assertTrue(await answers(other))
+
+    async def test_who_comes_when_the_subscription_is_lost_misses_nothing_and_stays(self) -> None:
+        async with WebSocketClient(ROOM), asyncio.timeout(10):
+            await asyncio.to_thread(self.kill, "pubsub")
+            await until(lambda: channels().redis.error)
+            async with WebSocketClient(ROOM) as late:
+                await asyncio.to_thread(self.redis.publish, *encoded("room.lobby", "hello"))
+                self.assertEqual(await late.receive(), "hello")
+                await publish("room.lobby", "again")
+                self.assertEqual(await late.receive(), "again")
+
+    async def test_a_redis_that_was_itself_restarted_costs_no_connection(self) -> None:
+        async with WebSocketClient(ROOM) as client:
+            await publish("room.lobby", "before")
+            channels().redis.run_id = "of another start"
+            with patch("realtime.backends.redis.RECOVERY", 0.05):
+                await asyncio.to_thread(self.kill, "pubsub")
+                await until(lambda: channels().redis.error)
+                await until(lambda: not channels().redis.error)
+            await publish("room.lobby", "after")
+            self.assertEqual([await client.receive() for _ in range(2)], ["before", "after"])
+
+    async def test_a_cancellation_that_redis_py_loses_does_not_keep_the_link(self) -> None:
+        with losing():
+            async with subscribe("news", nowhere), asyncio.timeout(5):
+                await channels().close()
+
+    async def test_closing_goes_on_until_each_task_has_ended(self) -> None:
+        async def stubborn() -> None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            await asyncio.Event().wait()
+
+        async with subscribe("news", nowhere), asyncio.timeout(5):
+            channels().redis._start(stubborn())
+            await asyncio.sleep(0)  # it has begun
+            await channels().close()
+
+    def test_a_cancellation_that_redis_py_loses_does_not_keep_the_loop(self) -> None:
+        async def visit() -> None:
+            async with subscribe("news", nowhere):
+                await publish("news", "hello")
+
+        with losing():
+            thread = threading.Thread(target=asyncio.run, args=(visit(),), daemon=True)
+            thread.start()
+            thread.join(5)
+            self.assertFalse(thread.is_alive(), "the event loop has not ended in 5 s")
+
+
+async def until(happened: Callable[[], object]) -> None:
+    """Wait for something that nothing announces."""
+    async with asyncio.timeout(5):
+        while not happened():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+def encoded(channel: str, message: str) -> tuple[bytes, bytes]:
+    """The name and the message, as they are in Redis."""
+    from realtime.backends import redis
+
+    return redis.name(channel), redis.encode(message)
+
+
+def losing() -> Any:
+    """Let redis-py lose a cancellation while it waits for a message, as on Python 3.11 it may."""
+    from redis.asyncio.client import PubSub
+
+    get_message, lost = PubSub.get_message, list[bool]()
+
+    async def lose(pubsub: Any, **options: Any) -> Any:
+        try:
+            return await get_message(pubsub, **options)
+        except asyncio.CancelledError:
+            if lost:
+                raise
+            lost.append(True)
+            return {"type": "pong"}
+
+    return patch.object(PubSub, "get_message", lose)
+
 
 @own_settings
 class NoRedisTests(SimpleTestCase):
+    @override_settings(REDIS_URL="redis://127.0.0.1:9/0")  # at which nobody listens
+    def test_without_redis_the_service_is_not_ready(self) -> None:
+        answer = Client().get("/readyz")
+        self.assertEqual(answer.status_code, 503)
+        self.assertIn("redis", answer.json()["wrong"])
+
     async def test_without_redis_publish_raises_and_the_client_stays(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]  # at which nobody listens, once it is closed
         with self.settings(REDIS_URL=f"redis://127.0.0.1:{port}/0"):
             async with WebSocketClient(ROOM) as client:
-                with self.assertRaisesRegex(PublishError, "Redis is away"):
+                with self.assertRaisesRegex(PublishError, "^Redis is away$") as raised:
                     await publish("room.lobby", "hello")
+                self.assertIn(str(port), str(raised.exception.__cause__))
                 await client.send("hello")
-                answer = str(await client.receive())
-                self.assertTrue(answer.startswith("Not sent: Redis is away"), answer)
+                self.assertEqual(await client.receive(), "Not sent: Redis is away")

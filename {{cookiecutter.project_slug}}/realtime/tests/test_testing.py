@@ -1,13 +1,27 @@
 """The test client itself: what would otherwise hide a fault, or make one."""
 
 import asyncio
+from typing import Any
+from urllib.parse import quote
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
-from django.test import AsyncClient, TestCase
+from django.test import AsyncClient, SimpleTestCase, TestCase
 
-from realtime.testing import ConnectionClosed, WebSocketClient
-from realtime.tests import make_user, own_settings
+from realtime.broadcast import publish_on_commit
+from realtime.testing import ConnectionClosed, HandshakeRefused, WebSocketClient
+from realtime.tests import ended, make_user, own_settings
+
+ACCEPT: Any = {"type": "websocket.accept"}
+HELLO: Any = {"type": "websocket.send", "text": "hello"}
+CLOSE: Any = {"type": "websocket.close", "code": 4000}
+DENY: Any = {"type": "websocket.http.response.start", "status": 410, "headers": [(b"x", b"y")]}
+BODY: Any = {"type": "websocket.http.response.body", "body": b"gone"}
+
+
+def obeying(*events: Any) -> WebSocketClient:
+    """A client of a loop that sends these events, and receives for each None."""
+    return WebSocketClient(f"/obey/?do={quote(repr(events))}")
 
 
 @own_settings
@@ -59,3 +73,116 @@ class ClientTests(TestCase):
         with self.assertLogs("django.request"), self.assertRaisesMessage(ConnectionClosed, "1011"):
             async with WebSocketClient("/fail/"):
                 pass
+
+    async def test_only_text_and_bytes_are_sent(self) -> None:
+        async with WebSocketClient("/ws/") as client:
+            for message in ({"a": 1}, None, 5):
+                with self.assertRaisesMessage(
+                    TypeError, f"a message is str or bytes, not {type(message).__name__}"
+                ):
+                    await client.send(message)  # type: ignore[arg-type]
+
+    async def test_what_waits_for_the_commit_is_named_when_nothing_comes(self) -> None:
+        async with WebSocketClient("/rooms/lobby/") as client:
+            client.timeout, timeout = 0.1, client.timeout
+            for _ in range(2):
+                await sync_to_async(publish_on_commit)("room.lobby", "hello")
+            words = (
+                "/rooms/lobby/: no message in 0.1 s; 2 on_commit hooks wait for a commit that the "
+                "test's transaction never makes, unless captureOnCommitCallbacks(execute=True) runs"
+            )
+            with self.assertRaisesMessage(TimeoutError, words):
+                await client.receive()
+            client.timeout = timeout
+
+
+@own_settings
+class MistakeTests(SimpleTestCase):
+    """What no server takes raises in the loop, where it is sent."""
+
+    async def mistake(self, *events: Any) -> str:
+        """What the loop gets for the last of the events, and the log has."""
+        with self.assertLogs("django.request") as logs:
+            try:
+                async with obeying(*events) as client:
+                    while await client.receive():
+                        pass
+            except (ConnectionClosed, HandshakeRefused) as end:
+                told = end
+        self.assertIn(getattr(told, "status", getattr(told, "code", None)), (500, 1011))
+        cause = str(told.__cause__)
+        self.assertIn(f"RuntimeError: {cause}", logs.output[0])
+        return cause
+
+    async def test_a_message_is_text_or_bytes_and_nothing_else(self) -> None:
+        shape = "it takes either text, a str (for JSON that of json.dumps), or bytes"
+        key = "it has no key 'json'; it takes bytes and text"
+        for words, message in (
+            (shape, {"text": {"a": 1}}),
+            (shape, {"text": b"hello"}),
+            (shape, {"bytes": "hello"}),
+            (shape, {"text": "hello", "bytes": b"hello"}),
+            (shape, {"text": None}),
+            (shape, {}),
+            (key, {"json": {"a": 1}}),
+            (key, {"text": "hello", "json": None}),
+        ):
+            with self.subTest(message):
+                event = {"type": "websocket.send", **message}
+                told = f"websocket.send: {words}. This was sent: {event}"
+                self.assertEqual(await self.mistake(ACCEPT, event), told)
+
+    async def test_an_event_has_its_time(self) -> None:
+        early = "before the accept a server takes websocket.accept, websocket.close, "
+        for words, events in (
+            (f"websocket.send: {early}websocket.http.response.start", [HELLO]),
+            (f"websocket.http.response.body: {early}", [BODY]),
+            (
+                "websocket.accept: after the accept a server takes websocket.send, websocket.close",
+                [ACCEPT, HELLO, ACCEPT],
+            ),
+            ("websocket.http.response.start: after the accept a server takes", [ACCEPT, DENY]),
+            (f"websocket.sned: {early}", [{"type": "websocket.sned"}]),
+        ):
+            with self.subTest(words):
+                self.assertTrue((told := await self.mistake(*events)).startswith(words), told)
+
+    async def test_nothing_follows_a_close(self) -> None:
+        for event in (HELLO, CLOSE, ACCEPT):
+            words = f"{event['type']}: after the close a server takes nothing more: return from"
+            with (
+                self.subTest(event),
+                self.assertLogs("django.request") as logs,
+                self.assertRaisesMessage(RuntimeError, words),
+            ):
+                async with obeying(ACCEPT, CLOSE, event) as client:
+                    self.assertEqual(await ended(client), (4000, ""))
+            self.assertIn(words, logs.output[0])
+
+    async def test_nothing_is_received_after_the_disconnect(self) -> None:
+        words = "receive() after websocket.disconnect: return from the loop instead"
+        with (
+            self.assertLogs("django.request") as logs,
+            self.assertRaisesMessage(ConnectionClosed, "1011") as raised,
+        ):
+            async with obeying(None, ACCEPT, None, None):
+                pass
+        self.assertEqual(str(raised.exception.__cause__), words)
+        self.assertIn(words, logs.output[0])
+
+    async def test_what_a_server_takes_is_let_through(self) -> None:
+        data = {"type": "websocket.send", "text": None, "bytes": b"\0"}
+        last = {"type": "websocket.close", "reason": None}
+        accept = ACCEPT | {"subprotocol": None, "headers": [(b"x", b"y")]}
+        async with obeying(None, accept, HELLO, data, last) as client:
+            self.assertEqual([await client.receive() for _ in range(2)], ["hello", b"\0"])
+            self.assertEqual(await ended(client), (1000, ""))
+        async with obeying(None, ACCEPT, None, HELLO, CLOSE):  # when the client has left
+            pass
+
+    async def test_a_loop_may_refuse_before_its_accept(self) -> None:
+        for status, events in ((410, [DENY, BODY]), (403, [CLOSE])):
+            with self.assertRaises(HandshakeRefused) as raised:
+                async with obeying(*events):
+                    pass
+            self.assertEqual(raised.exception.status, status)

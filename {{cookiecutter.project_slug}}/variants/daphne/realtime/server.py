@@ -3,14 +3,17 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
-from functools import partial
 from importlib import import_module
 from typing import Any
 
 from autobahn.exception import Disconnected
+from autobahn.websocket.protocol import WebSocketServerProtocol
 from twisted.internet.defer import Deferred
 
-from realtime.types import Event, Send
+from realtime.types import Event, Receive, Send
+from realtime.wrappers import behind
+
+UNREAD = 1 << 20  # bytes that wait for `receive`, after which no more is read
 
 
 def serve(application: Any, host: str, port: int) -> None:
@@ -19,39 +22,83 @@ def serve(application: Any, host: str, port: int) -> None:
 
     where = endpoints.build_endpoint_description_strings(host=host, port=port)
     log = access.AccessLogGenerator(sys.stderr)
-    server.Server(application, where, signal_handlers=False, action_logger=log).run()
+    times = {"websocket_timeout": -1, "websocket_handshake_timeout": 15}  # as the command has them
+    server.Server(application, where, signal_handlers=False, action_logger=log, **times).run()
 
 
 def protocol(send: Send) -> Any:
     """autobahn's protocol of the connection; None in a test."""
-    return send.args[0] if isinstance(send, partial) else None
+    return next((one for one in behind(send) if isinstance(one, WebSocketServerProtocol)), None)
 
 
-def on_shutdown(send: Send, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def adopt(protocol: Any, send: Send) -> Send:
+    """The `send` for a connection: one that waits for a client which reads slowly.
+
+    daphne's own does not; nor does it stop to read from a client that the loop does not listen to.
+    """
+    if not protocol:
+        return send
+    gate, queue = Gate(), protocol.application_queue
+    protocol.transport.unregisterProducer()
+    protocol.transport.registerProducer(gate, True)
+    protocol.is_closed.addBoth(lambda _: gate.resumeProducing())  # not each end stops a producer
+    unread, put, get = 0, queue._put, queue._get
+
+    def bounded_put(event: Event) -> None:
+        nonlocal unread
+        put(event)
+        unread += size(event)
+        if unread > UNREAD:
+            protocol.transport.pauseProducing()
+
+    def bounded_get() -> Event:
+        nonlocal unread
+        event: Event = get()
+        if unread > UNREAD >= unread - size(event):
+            protocol.transport.resumeProducing()
+        unread -= size(event)
+        return event
+
+    queue._put, queue._get = bounded_put, bounded_get  # which asyncio.Queue has for subclasses
+
+    async def send_or_raise(event: Event) -> None:
+        if protocol.state in {protocol.STATE_CLOSING, protocol.STATE_CLOSED}:  # daphne is silent
+            raise Disconnected("the client has left")
+        await send(event)
+        await gate.writable.wait()
+
+    return send_or_raise
+
+
+def size(event: Event) -> int:
+    """The length of a message."""
+    return len(event.get("text") or event.get("bytes") or "")
+
+
+def on_shutdown(protocol: Any, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run it before Twisted's reactor stops."""
-    if protocol(send):
+    if protocol:
         reactor: Any = import_module("twisted.internet.reactor")
         reactor.addSystemEventTrigger(
             "before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(shut_down()))
         )
 
 
-async def close(send: Send, code: int, reason: str) -> None:
+async def close(send: Send, protocol: Any, code: int, reason: str) -> None:
     """Send a close; past daphne, which has no reasons and takes 1000 and 3000 to 4999 only."""
-    connection = protocol(send)
-    if connection and connection.state == connection.STATE_OPEN:
-        connection.closeHandshakeTimeout = 0  # which would be a second
-        connection.sendCloseFrame(code=code, reasonUtf8=reason.encode())
+    if protocol and protocol.state == protocol.STATE_OPEN:
+        protocol.closeHandshakeTimeout = 0  # which would be a second
+        protocol.sendCloseFrame(code=code, reasonUtf8=reason.encode())
         # Until the client has answered: a reactor that stops sends no more.
-        await connection.is_closed.asFuture(asyncio.get_running_loop())
+        await protocol.is_closed.asFuture(asyncio.get_running_loop())
     else:
         await send({"type": "websocket.close", "code": code, "reason": reason})
 
 
-def drop(send: Send) -> None:
+def drop(protocol: Any) -> None:
     """Drop the TCP connection, and what is still to be sent."""
-    if connection := protocol(send):
-        connection.dropConnection(abort=True)
+    if protocol:
+        protocol.dropConnection(abort=True)
 
 
 class Gate:
@@ -60,11 +107,6 @@ class Gate:
     def __init__(self) -> None:
         self.writable = asyncio.Event()
         self.writable.set()
-
-    async def send(self, send: Send, event: Event) -> None:
-        """Send, then wait until there is room again."""
-        await send(event)
-        await self.writable.wait()
 
     def pauseProducing(self) -> None:
         self.writable.clear()
@@ -75,20 +117,18 @@ class Gate:
     stopProducing = resumeProducing
 
 
-def paced(server_send: Send, send: Send) -> Send:
-    """A `send` that waits for a client which reads slowly; daphne's own does not."""
-    connection = protocol(server_send)
-    if not connection:
-        return send
-    if not hasattr(connection, "gate"):
-        connection.gate = Gate()
-        connection.transport.unregisterProducer()
-        connection.transport.registerProducer(connection.gate, True)
-    return partial(connection.gate.send, send)
-
-
-def is_gone(error: BaseException) -> bool:
+def is_gone(error: BaseException, protocol: Any) -> bool:
     """Whether `send` raised this, and nothing else, because the client has left."""
     if isinstance(error, BaseExceptionGroup):
-        return all(map(is_gone, error.exceptions))
+        return all(is_gone(one, protocol) for one in error.exceptions)
     return isinstance(error, Disconnected)
+
+
+def is_lost(protocol: Any) -> bool:
+    """Whether the client has left without a word of the server's; daphne tells of each."""
+    return False
+
+
+async def has_left(protocol: Any, receive: Receive) -> bool:
+    """Whether a close would go out to a client that has left; daphne sends none."""
+    return False

@@ -10,9 +10,11 @@ from typing import Any
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from realtime.types import Send
+from realtime.types import Receive, Send
+from realtime.wrappers import behind
 
-LINGER = 0.25  # seconds in which granian sends a close
+LINGER = 0.5  # seconds in which granian sends a close
+ASK = 0.02  # seconds for granian to say that the client has left
 
 
 def serve(application: Any, host: str, port: int) -> None:
@@ -23,12 +25,23 @@ def serve(application: Any, host: str, port: int) -> None:
     asyncio.run(server.serve())
 
 
-def on_shutdown(send: Send, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def protocol(send: Send) -> Any:
+    """granian's object for the connection; None in a test."""
+    found = (one for one in behind(send) if type(one).__module__.startswith("granian"))
+    return next(found, None)
+
+
+def adopt(protocol: Any, send: Send) -> Send:
+    """The `send` for a connection: one that waits for a client which reads slowly."""
+    return send
+
+
+def on_shutdown(protocol: Any, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run it on SIGTERM, at which granian drops its clients.
 
     granian takes SIGINT as it takes SIGTERM, and gets that one when they are closed.
     """
-    if not is_granians(send):
+    if not protocol:
         return  # a test
 
     async def close_and_stop() -> None:
@@ -41,28 +54,35 @@ def on_shutdown(send: Send, shut_down: Callable[[], Coroutine[Any, Any, None]]) 
             loop.add_signal_handler(signal.SIGTERM, lambda: loop.create_task(close_and_stop()))
 
 
-async def close(send: Send, code: int, reason: str) -> None:
+async def close(send: Send, protocol: Any, code: int, reason: str) -> None:
     """Send a close. After one from outside wait: granian may drop the client otherwise."""
     await send({"type": "websocket.close", "code": code, "reason": reason})
     task = asyncio.current_task()
-    if task and task.cancelling() and is_granians(send):
+    if task and task.cancelling() and protocol:
         await asyncio.sleep(LINGER)
 
 
-def is_granians(send: Send) -> bool:
-    """Whether it is a server's `send`, and not a test's."""
-    return type(getattr(send, "__self__", None)).__module__.startswith("granian")
-
-
-def drop(send: Send) -> None:
+def drop(protocol: Any) -> None:
     """granian drops the TCP connection of a task that ends."""
 
 
-def paced(server_send: Send, send: Send) -> Send:
-    """A `send` that waits for a client which reads slowly, as granian's own does."""
-    return send
-
-
-def is_gone(error: BaseException) -> bool:
+def is_gone(error: BaseException, protocol: Any) -> bool:
     """granian's `send` is silent where the client has left."""
+    return False
+
+
+def is_lost(protocol: Any) -> bool:
+    """Whether the client has left without a word of the server's; granian tells `receive`."""
+    return False
+
+
+async def has_left(protocol: Any, receive: Receive) -> bool:
+    """Whether the client has left: after its protocol error our close would go out for granian's.
+
+    Once it has left, `receive` says so at once, and again and again.
+    """
+    if protocol:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ASK):
+                return bool((await receive())["type"] == "websocket.disconnect")
     return False

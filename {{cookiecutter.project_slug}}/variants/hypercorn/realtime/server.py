@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from hypercorn.asyncio import serve as hypercorn
@@ -11,8 +12,10 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.ws_stream import WSStream
 from hypercorn.typing import ASGIFramework
 
-from realtime.types import Send
+from realtime.types import Event, Receive, Send
+from realtime.wrappers import behind
 
+ANSWER = 1.0  # seconds for the client to answer a close
 watchers: set[asyncio.Task[None]] = set()
 
 
@@ -25,37 +28,84 @@ def serve(application: ASGIFramework, host: str, port: int) -> None:
     asyncio.run(hypercorn(application, config, shutdown_trigger=asyncio.Event().wait))
 
 
-def on_shutdown(send: Send, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def protocol(send: Send) -> Any:
+    """hypercorn's object for the connection; None in a test."""
+    return next((one for one in behind(send) if isinstance(one, WSStream)), None)
+
+
+class ClientLeft(OSError):
+    """`send` was called after the client had left, which hypercorn itself does not tell."""
+
+
+def adopt(protocol: Any, send: Send) -> Send:
+    """The `send` for a connection: one that waits for a client which reads slowly.
+
+    It raises where the client has left: hypercorn's own does nothing, and gives way to nobody.
+    """
+    if not protocol:
+        return send
+
+    async def send_or_raise(event: Event) -> None:
+        if protocol.closed:
+            raise ClientLeft
+        await send(event)
+
+    return send_or_raise
+
+
+def on_shutdown(protocol: Any, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run it when hypercorn stops, as it would wait until its clients leave."""
-    stream: Any = getattr(send, "__self__", None)
-    if isinstance(stream, WSStream):
+    if protocol:
 
         async def watch() -> None:
-            await stream.context.terminated.wait()
+            await protocol.context.terminated.wait()
             await shut_down()
 
         watcher = asyncio.get_running_loop().create_task(watch())
         watchers.add(watcher)
 
 
-async def close(send: Send, code: int, reason: str) -> None:
-    """Send a close."""
+async def close(send: Send, protocol: Any, code: int, reason: str) -> None:
+    """Send a close, and wait a second for the client's: an end before it resets TCP.
+
+    What it had said before is forgotten. In hypercorn's queue of ten, which nobody reads any more,
+    it would keep out the answer and the end of the connection.
+    """
     await send({"type": "websocket.close", "code": code, "reason": reason})
+    if protocol and not protocol.closed:
+        answered = asyncio.Event()
+
+        async def forget(event: Event) -> None:
+            if event["type"] == "websocket.disconnect":
+                answered.set()
+
+        queue, protocol.app_put = protocol.app_put.__self__, forget
+        while not queue.empty():
+            queue.get_nowait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER):
+                await answered.wait()
 
 
-def drop(send: Send) -> None:
+def drop(protocol: Any) -> None:
     """Drop the TCP connection, and what is still to be sent; HTTP/2 shares it with others."""
-    stream = getattr(send, "__self__", None)
-    protocol = vars(stream)["send"].__self__ if isinstance(stream, WSStream) else None
-    if isinstance(protocol, H11Protocol):
-        vars(protocol)["send"].__self__.writer.transport.abort()
+    link = vars(protocol)["send"].__self__ if protocol else None
+    if isinstance(link, H11Protocol):
+        vars(link)["send"].__self__.writer.transport.abort()
 
 
-def paced(server_send: Send, send: Send) -> Send:
-    """A `send` that waits for a client which reads slowly, as hypercorn's own does."""
-    return send
+def is_gone(error: BaseException, protocol: Any) -> bool:
+    """Whether `send` raised this, and nothing else, because the client has left."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_gone(one, protocol) for one in error.exceptions)
+    return isinstance(error, ClientLeft)
 
 
-def is_gone(error: BaseException) -> bool:
-    """hypercorn's `send` is silent where the client has left."""
+def is_lost(protocol: Any) -> bool:
+    """Whether the client has left without a word: as after a frame right behind the handshake."""
+    return bool(protocol) and protocol.closed and not protocol.handshake.accepted
+
+
+async def has_left(protocol: Any, receive: Receive) -> bool:
+    """Whether a close would go out to a client that has left; hypercorn sends none."""
     return False
