@@ -170,14 +170,14 @@ def register(server_send: Send) -> Connection:
 
 def sweep(loop: asyncio.AbstractEventLoop) -> None:
     """End those whose client has left, which not every server tells the loop, or whose right."""
-    here = [connection for connection in opened if connection.loop is loop]
+    loop.call_later(SWEEP, sweep, loop)
+    here = [connection for connection in list(opened) if connection.loop is loop]
     for connection in here:
         if server.is_lost(connection.protocol):
             connection.closed = True
             connection.end(STOPPED)
     for look in sweepers:
         look(here)
-    loop.call_later(SWEEP, sweep, loop)
 
 
 def end_all(whose: dict[str, str], code: int, reason: str, until: float) -> None:
@@ -255,7 +255,7 @@ async def shut_down() -> None:
     """Close all with 1012. Who does not take it in 2 s is dropped; a loop has 5 s for its end."""
     loop = asyncio.get_running_loop()
     stopping.add(loop)
-    mine = [connection for connection in opened if connection.loop is loop]
+    mine = [connection for connection in list(opened) if connection.loop is loop]
     for connection in mine:
         connection.end(STOPPED, "service restart")
     tasks = {connection.task for connection in mine}
