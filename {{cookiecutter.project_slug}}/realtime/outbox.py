@@ -13,7 +13,7 @@ from typing import Any
 
 from realtime import server
 from realtime.connections import current
-from realtime.types import Event, Send
+from realtime.types import Event, Send, size
 
 MESSAGES, BYTES = 1024, 4 << 20  # that wait for a client which is behind
 FULL = 8  # times as much ends it, even one that reads
@@ -128,11 +128,6 @@ class Outbox:
         if self.task:
             self.task.cancel()
             await asyncio.wait({self.task})
-
-
-def size(event: Event) -> int:
-    """The length of the message."""
-    return len(event.get("text") or event.get("bytes") or "")
 
 
 async def give_way(channel: str) -> None:

@@ -15,5 +15,10 @@ Message = str | bytes
 Receiver = Callable[[Event], None]  # of the messages of a channel
 
 
+def size(event: Event) -> int:
+    """The length of the event's message, in bytes or in characters."""
+    return len(event.get("text") or event.get("bytes") or "")
+
+
 class PublishError(Exception):
     """The message was not published: Redis is away."""

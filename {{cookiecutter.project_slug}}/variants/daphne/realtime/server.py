@@ -10,7 +10,7 @@ from autobahn.exception import Disconnected
 from autobahn.websocket.protocol import WebSocketServerProtocol
 from twisted.internet.defer import Deferred
 
-from realtime.types import Event, Receive, Send
+from realtime.types import Event, Receive, Send, size
 from realtime.wrappers import behind
 
 UNREAD = 1 << 20  # bytes that wait for `receive`, after which no more is read
@@ -68,11 +68,6 @@ def adopt(protocol: Any, send: Send) -> Send:
         await gate.writable.wait()
 
     return send_or_raise
-
-
-def size(event: Event) -> int:
-    """The length of a message."""
-    return len(event.get("text") or event.get("bytes") or "")
 
 
 def on_shutdown(protocol: Any, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
