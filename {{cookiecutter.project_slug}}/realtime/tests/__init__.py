@@ -3,7 +3,8 @@
 They are Django's TestCases, which pytest-django and Django's own runner both run.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.db import models
 from django.test import AsyncClient, override_settings
 from django.utils import timezone
 
+from realtime.connections import Connection
 from realtime.testing import ConnectionClosed, HandshakeRefused, WebSocketClient
 from realtime.types import Event
 
@@ -104,3 +106,15 @@ async def connected(browser: AsyncClient, path: str = "/ws/") -> AsyncIterator[W
     cookie = browser.cookies.output(attrs=[], header="", sep=";").strip()
     async with WebSocketClient(path, headers={"Cookie": cookie}) as client:
         yield client
+
+
+async def code_of(work: Callable[[Connection], Awaitable[None]]) -> int | None:
+    """The code with which a connection is ended at its work, in a task of its own."""
+    connection = Connection(nowhere)
+    try:
+        await work(connection)
+    except asyncio.CancelledError:
+        return connection.code
+    finally:
+        connection.forget()
+    return None

@@ -7,13 +7,14 @@ from functools import partial
 from asgiref.sync import sync_to_async
 from django.test import TestCase
 
-from realtime import connections
 from realtime.broadcast import channels, subscribe
 from realtime.closing import CHANNEL, close
+from realtime.connections import Connection
 from realtime.testing import WebSocketClient
 from realtime.tests import (
     answers,
     browser_of,
+    code_of,
     connected,
     ended,
     make_user,
@@ -77,21 +78,14 @@ class CloseTests(TestCase):
             self.assertTrue(await answers(other))
 
     async def test_a_connection_on_its_way_into_a_closed_channel_is_closed(self) -> None:
-        async def arrive(closed: asyncio.Event) -> int | None:
-            connection = connections.Connection(nowhere)
-            try:
-                await closed.wait()
-                async with subscribe("room.lobby", nowhere):
-                    await asyncio.wait_for(asyncio.Event().wait(), 5)
-            except asyncio.CancelledError:
-                return connection.code
-            finally:
-                connection.forget()
-            return None
+        async def arrive(connection: Connection) -> None:
+            await closed.wait()
+            async with subscribe("room.lobby", nowhere):
+                await asyncio.wait_for(asyncio.Event().wait(), 5)
 
         async with WebSocketClient("/ws/"):  # the service is there, and hears of the closing
             closed = asyncio.Event()
-            arriving = asyncio.create_task(arrive(closed))
+            arriving = asyncio.create_task(code_of(arrive))
             await asyncio.sleep(0)  # it has begun
             with self.captureOnCommitCallbacks(execute=True):
                 await sync_to_async(partial(close, channel="room.lobby"))(4403, "gone")

@@ -10,7 +10,7 @@ from django.test import AsyncClient, SimpleTestCase, override_settings
 
 from realtime.connections import Connection, belonging, groups, opened, shut_down
 from realtime.testing import WebSocketClient
-from realtime.tests import answers, ended, nowhere, own_settings, refusal
+from realtime.tests import answers, code_of, ended, nowhere, own_settings, refusal
 from realtime.types import Event
 from realtime.wrappers import behind
 
@@ -55,38 +55,24 @@ class ConnectionTests(SimpleTestCase):
         self.assertFalse({key for key in groups if key[0] in "ab"})
 
     async def test_an_end_cancels_the_task_once(self) -> None:
-        async def hold() -> int | None:
-            connection = Connection(nowhere)
-            try:
-                asyncio.get_running_loop().call_soon(connection.end, 4000, "first")
-                asyncio.get_running_loop().call_soon(connection.end, 4001, "second")
-                await asyncio.wait_for(asyncio.Event().wait(), 5)
-            except asyncio.CancelledError:
-                return connection.code
-            finally:
-                connection.forget()
-            return None
+        async def hold(connection: Connection) -> None:
+            connection.loop.call_soon(connection.end, 4000, "first")
+            connection.loop.call_soon(connection.end, 4001, "second")
+            await asyncio.wait_for(asyncio.Event().wait(), 5)
 
-        self.assertEqual(await asyncio.create_task(hold()), 4000)
+        self.assertEqual(await asyncio.create_task(code_of(hold)), 4000)
 
     async def test_a_cancellation_that_is_lost_is_not_the_last(self) -> None:
-        async def deaf_once() -> int | None:
-            connection = Connection(nowhere)
+        async def deaf_once(connection: Connection) -> None:
             connection.loop.call_soon(connection.end, 4401)
-            try:
-                with suppress(asyncio.CancelledError):  # as wait_for of Python 3.11 may do
-                    await asyncio.wait_for(asyncio.Event().wait(), 5)
+            with suppress(asyncio.CancelledError):  # as wait_for of Python 3.11 may do
                 await asyncio.wait_for(asyncio.Event().wait(), 5)
-            except asyncio.CancelledError:
-                return connection.code
-            finally:
-                connection.forget()
-            return None
+            await asyncio.wait_for(asyncio.Event().wait(), 5)
 
         with patch("realtime.connections.AGAIN", 0.01):
-            self.assertEqual(await asyncio.create_task(deaf_once()), 4401)
+            self.assertEqual(await asyncio.create_task(code_of(deaf_once)), 4401)
 
-    async def test_a_loop_may_take_its_time_to_end(self) -> None:
+    async def test_what_sends_its_close_is_not_cancelled_again(self) -> None:
         async def end() -> bool:
             connection = Connection(nowhere)
             connection.loop.call_soon(connection.end, 4401)
