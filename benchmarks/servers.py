@@ -118,8 +118,7 @@ def serving(
 ) -> Iterator[Serving]:
     """Run the application as in production."""
     port = free_port()
-    command = production_command(project, server, port)
-    command = [part.replace("config.asgi:application", contender.application) for part in command]
+    command = production_command(project, server, port, contender.application)
     if "benchmarks" in contender.application:
         for option in {"--lifespan", "--ws"}.intersection(command):  # which not every other knows
             command[command.index(option) + 1] = "auto"

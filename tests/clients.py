@@ -8,12 +8,13 @@ import struct
 import termios
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection as ClientOfATest
 
 from tests.serving import HANDSHAKE, Running, wait_for
 
@@ -35,15 +36,20 @@ async def crowd(server: Running, path: str, number: int) -> AsyncIterator[list[C
         ]
 
 
-@contextmanager
-def deaf_client(server: Running, path: str) -> Iterator[socket.socket]:
-    """A client that connects and does not read."""
+def by_hand(server: Running, path: str, *more: bytes) -> socket.socket:
+    """A client that sends its handshake and more right behind it, and reads nothing by itself."""
     host, port = server.address.split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as client:
-        lines = [f"GET {path} HTTP/1.1", f"Host: {server.address}"]
-        lines += [f"{name}: {value}" for name, value in HANDSHAKE.items()]
-        client.sendall("\r\n".join([*lines, "", ""]).encode())
-        yield client
+    client = socket.create_connection((host, int(port)), timeout=15)
+    lines = [f"GET {path} HTTP/1.1", f"Host: {server.address}"]
+    lines += [f"{name}: {value}" for name, value in HANDSHAKE.items()]
+    client.sendall("\r\n".join([*lines, "", ""]).encode() + b"".join(more))
+    return client
+
+
+def open_still(client: ClientOfATest) -> bool:
+    """Whether a connection to ping/pong is open."""
+    client.send("ping")
+    return client.recv(timeout=5) == "pong!"
 
 
 def wait_until_full(client: socket.socket) -> None:

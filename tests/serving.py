@@ -67,9 +67,12 @@ def free_port() -> int:
     raise RuntimeError("no port is free")
 
 
-def production_command(project: Path, asgi_server: str, port: int) -> list[str]:
+def production_command(
+    project: Path, asgi_server: str, port: int, application: str = "config.asgi:application"
+) -> list[str]:
     """The production command of docs/production.md, on a port of this machine only."""
     command = CONTEXT["_servers"][asgi_server]["command"]
+    command = command.replace("config.asgi:application", application)
     command = command.replace("0.0.0.0", "127.0.0.1").replace("8000", str(port)).split()
     return [f"{project}/.venv/bin/{command[0]}", *command[1:]]
 
@@ -96,13 +99,12 @@ def serving(
     asgi_server: str,
     log: Path,
     *options: str,
-    module: str = "config.asgi",
+    application: str = "config.asgi:application",
     **variables: str,
 ) -> Iterator[Running]:
     """Run the server as in production, with extra_routes/ added, until the block ends."""
     port = free_port()
-    command = [*production_command(installed.project, asgi_server, port), *options]
-    command = [part.replace("config.asgi:", f"{module}:") for part in command]
+    command = [*production_command(installed.project, asgi_server, port, application), *options]
     variables = environment(**(WITH_EXTRA_ROUTES | variables))
     with started(command, port, log, cwd=installed.project, env=variables) as process:
         yield Running(asgi_server, f"127.0.0.1:{port}", log, process)

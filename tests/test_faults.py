@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import socket
 import struct
 import subprocess
 import threading
@@ -18,10 +17,11 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.clients import memory, visit
+from tests import serving as servers
+from tests.clients import by_hand, memory, open_still, visit
 from tests.installing import Installed, environment, parameter
 from tests.rendering import SERVERS
-from tests.serving import HANDSHAKE, Running, handshake, log_in, serving, wait_for
+from tests.serving import WITH_EXTRA_ROUTES, Running, handshake, log_in, serving, wait_for
 
 FAULTS = {"DJANGO_SETTINGS_MODULE": "extra_faults_settings"}
 # granian keeps what is sent to a client that has left, and does not say so: docs/servers.md.
@@ -60,10 +60,8 @@ class Service:
         """Run one more of it."""
         log = self.folder / f"log of {time.monotonic()}"
         variables = FAULTS | self.variables | variables
-        module = "extra_faults"
-        with serving(
-            self.installed, self.server, log, *options, module=module, **variables
-        ) as running:
+        variables["application"] = "extra_faults:application"
+        with serving(self.installed, self.server, log, *options, **variables) as running:
             yield running
 
     def cookie(self, name: str) -> dict[str, str]:
@@ -77,22 +75,6 @@ def closed(client: ClientConnection, seconds: float = 10) -> int | None:
         while True:
             client.recv(timeout=seconds)
     return end.value.rcvd.code if end.value.rcvd else None
-
-
-def answers(client: ClientConnection) -> bool:
-    """Whether ping/pong is still there."""
-    client.send("ping")
-    return client.recv(timeout=5) == "pong!"
-
-
-def raw(server: Running, path: str, *more: bytes) -> socket.socket:
-    """A client by hand: it sends its handshake, and more right behind it."""
-    host, port = server.address.split(":")
-    client = socket.create_connection((host, int(port)), timeout=15)
-    lines = [f"GET {path} HTTP/1.1", f"Host: {server.address}"]
-    lines += [f"{name}: {value}" for name, value in HANDSHAKE.items()]
-    client.sendall("\r\n".join([*lines, "", ""]).encode() + b"".join(more))
-    return client
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
@@ -120,26 +102,23 @@ LONG_COOKIE = {
 
 @pytest.mark.parametrize("size", [8_300, 60_000, 70_000, 1_000_000])
 def test_a_long_cookie_is_taken_or_refused_and_always_answered(service: Service, size: int) -> None:
-    assert status_of(service.running, "/ws/", size) in LONG_COOKIE[service.server][size]
+    assert status_of(service.running, size) in LONG_COOKIE[service.server][size]
 
 
-def status_of(server: Running, path: str, size: int) -> int:
+def status_of(server: Running, size: int) -> int:
     """The answer to a handshake with a Cookie line of this size; 0 if the connection is closed."""
-    client = HTTPConnection(server.address, timeout=10)
-    with closing(client):
-        try:
-            client.request("GET", path, headers=HANDSHAKE | {"Cookie": "x" * size})
-            return client.getresponse().status
-        except TimeoutError:
-            raise
-        except (OSError, HTTPException):
-            return 0
+    try:
+        return handshake(server.address, "/ws/", Cookie="x" * size)
+    except TimeoutError:
+        raise  # no answer
+    except (OSError, HTTPException):
+        return 0
 
 
 def test_a_loop_that_never_accepts_is_refused_within_seconds(service: Service) -> None:
     before = time.monotonic()
     expected = 403 if service.server == "daphne" else 503
-    with raw(service.running, "/never/") as client:
+    with by_hand(service.running, "/never/") as client:
         assert f" {expected} ".encode() in client.recv(100)
     assert time.monotonic() - before < 15
 
@@ -200,20 +179,20 @@ def test_the_login_of_another_user_ends_the_sessions_connections(service: Servic
         connect(url, additional_headers=cookie) as hers,
         connect(url, additional_headers=other) as others,
     ):
-        assert answers(hers)
+        assert open_still(hers)
         visit(service.running, "/login/as/grace/", **cookie)
         assert closed(hers) == 4401
-        assert answers(others)
+        assert open_still(others)
 
 
 @pytest.mark.parametrize("service", ANY_SERVER, indirect=True)
 def test_a_deleted_session_ends_its_connections(service: Service) -> None:
     url = service.running.url("/ws/")
     with connect(url, additional_headers=service.cookie("ada")) as hers, connect(url) as nobodys:
-        assert answers(hers)
+        assert open_still(hers)
         visit(service.running, "/sessions/delete/")
         assert closed(hers) == 4401
-        assert answers(nobodys)
+        assert open_still(nobodys)
 
 
 @pytest.mark.parametrize("service", ANY_SERVER, indirect=True)
@@ -224,12 +203,11 @@ def test_an_expired_session_ends_its_connections(service: Service, engine: str) 
     variables = {"ENGINE": f"django.contrib.sessions.backends.{engine}", "SESSIONS": str(folder)}
     variables |= {"AGE": "4"} | FAULTS | service.variables
     with service.process(**variables) as short:
-        variables["PYTHONPATH"] = str(Path(__file__).parent / "extra_routes") + ":."
-        key = log_in(service.installed, "ada", **variables)
+        key = log_in(service.installed, "ada", **(WITH_EXTRA_ROUTES | variables))
         cookie = {"Cookie": f"sessionid={key}"}
         with connect(short.url("/private/stay/"), additional_headers=cookie) as hers:
             before = time.monotonic()
-            assert answers(hers)
+            assert open_still(hers)
             assert closed(hers, 15) == 4401
             assert time.monotonic() - before < 12
 
@@ -249,7 +227,7 @@ def test_a_loop_works_while_it_receives(service: Service) -> None:
         if kind == "pinging":
             pings = {"ping_interval": 0.5, "ping_timeout": 1}
         got: list[str] = []
-        async with asyncio.timeout(20), connect_async(server.url("/work/"), **pings) as socket:  # type: ignore[arg-type]
+        async with asyncio.timeout(20), connect_async(server.url("/job/"), **pings) as socket:  # type: ignore[arg-type]
             await socket.send("a job")
             if kind == "talking":
                 for _ in range(5):
@@ -271,11 +249,10 @@ def test_a_loop_works_while_it_receives(service: Service) -> None:
 
 def test_a_client_that_sends_to_a_sleeping_loop_does_not_fill_the_memory(service: Service) -> None:
     with service.process() as server, connect(server.url("/ws/")) as other:
-        assert answers(other)
+        assert open_still(other)
         before = memory(server)
-        message = frame(1, b"").replace(b"\x80\0\0\0\0", b"\xff" + struct.pack("!Q", 500_000))
         message = b"\x81\xff" + struct.pack("!Q", 500_000) + bytes(4) + b"x" * 500_000
-        with raw(server, "/asleep/") as client:
+        with by_hand(server, "/asleep/") as client:
             client.recv(1000)
             client.settimeout(3)
             sent = 0
@@ -285,45 +262,45 @@ def test_a_client_that_sends_to_a_sleeping_loop_does_not_fill_the_memory(service
                     sent += 1
             except TimeoutError:
                 pass  # it waits
-            assert answers(other)
+            assert open_still(other)
             assert memory(server) - before < 40 << 20
 
 
 @pytest.mark.parametrize("service", SENDS_NOT_IN_VAIN, indirect=True)
 def test_a_loop_that_only_sends_ends_when_its_client_has_left(service: Service) -> None:
     with service.process() as server, connect(server.url("/ws/")) as other:
-        with raw(server, "/pour/") as client:
+        with by_hand(server, "/pour/") as client:
             client.recv(10_000)
         wait_for("its end", lambda: open_connections(server) == 1, 10)
         assert "The client had left, when the loop sent: /pour/" in server.log.read_text()
-        assert answers(other)
+        assert open_still(other)
 
 
-def test_the_files_run_out_without_a_storm(service: Service) -> None:
+def test_the_files_run_out_without_a_storm(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     limited = ["bash", "-c", 'ulimit -Sn 200; ulimit -Hn 200; exec "$@"', "limited"]
-    with ExitStack() as stack:
-        import tests.serving as module
-
-        command = module.production_command
-        stack.callback(setattr, module, "production_command", command)
-        module.production_command = lambda *args: [*limited, *command(*args)]
-        server = stack.enter_context(service.process())
+    command = servers.production_command
+    monkeypatch.setattr(
+        servers, "production_command", lambda *arguments: [*limited, *command(*arguments)]
+    )
+    with service.process() as server, ExitStack() as stack:
         statuses, clients = [], []
         for _ in range(250):
             try:
-                client = raw(server, "/ws/")
+                client = by_hand(server, "/ws/")
                 clients.append(stack.enter_context(client))
                 client.settimeout(5)
                 statuses.append(client.recv(100).split(b" ")[1][:3])
             except (OSError, IndexError) as error:
                 statuses.append(type(error).__name__.encode())
         assert statuses.count(b"101") >= 100
-        assert visit(server, "/healthz")["connections"] >= 100
+        assert open_connections(server) >= 100
         for client in clients:
             client.close()
         wait_for("their ends", lambda: open_connections(server) == 0, 20)
         with connect(server.url("/ws/")) as again:
-            assert answers(again)
+            assert open_still(again)
         assert server.log.stat().st_size < 200_000
 
 
@@ -333,7 +310,7 @@ def test_the_files_run_out_without_a_storm(service: Service) -> None:
 def test_a_frame_right_behind_the_handshake_leaves_nothing_open(service: Service) -> None:
     with service.process(MAX_CONNECTIONS="5") as server:
         for _ in range(5):
-            with raw(server, "/member/", frame(1, b"hello")) as client:
+            with by_hand(server, "/member/", frame(1, b"hello")) as client:
                 client.recv(1000)
         wait_for("their ends", lambda: open_connections(server) == 0, 10)
         with connect(server.url("/member/")) as again:
@@ -357,7 +334,7 @@ def test_a_client_that_never_stops_sending_is_told_to_go_and_gone(service: Servi
 
             thread = threading.Thread(target=flood)
             thread.start()
-            assert answers(flooding)
+            assert open_still(flooding)
             visit(server, "/kick/ada/")
             code = closed(flooding)
             assert code == 4000 or (service.server == "granian" and code is None)  # at times
@@ -375,7 +352,7 @@ def test_a_client_that_never_stops_sending_is_told_to_go_and_gone(service: Servi
 def test_a_protocol_error_of_a_client_is_not_the_services(service: Service, message: bytes) -> None:
     before = len(service.running.log.read_text())
     for path in ("/ws/", "/pour/") if service.server != "granian" else ("/ws/",):
-        with raw(service.running, path) as client:
+        with by_hand(service.running, path) as client:
             client.recv(1000)
             client.sendall(message)
             last = b""
@@ -415,7 +392,7 @@ def test_sentry_is_told_the_user_and_the_route_of_the_loop_that_raised(service: 
                 client.send("go")
                 assert closed(client) == 1011
             with connect(server.url("/ws/"), additional_headers=service.cookie("grace")) as other:
-                assert answers(other)
+                assert open_still(other)
 
         def told() -> list[dict[str, str | None]]:
             lines = [one for one in server.log.read_text().splitlines() if "SENTRY" in one]
@@ -432,7 +409,7 @@ def test_sigterm_reaches_every_client_behind_middleware_that_wraps_send(
 ) -> None:
     with service.process() as server, ExitStack() as stack:
         clients = [stack.enter_context(connect(server.url("/ws/"))) for _ in range(20)]
-        assert all(map(answers, clients))
+        assert all(map(open_still, clients))
         server.process.send_signal(signal.SIGTERM)
         assert [closed(client) for client in clients] == [1012] * 20
         assert server.process.wait(10) in {0, -signal.SIGTERM}

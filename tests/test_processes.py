@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.clients import visit
+from tests.clients import open_still, visit
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.services import Redis, own_redis
@@ -83,12 +83,6 @@ def closed(client: ClientConnection) -> tuple[int, str]:
         client.recv(timeout=1)
     assert ended.value.rcvd
     return ended.value.rcvd.code, ended.value.rcvd.reason
-
-
-def open_still(client: ClientConnection) -> bool:
-    """Whether a connection to ping/pong is open."""
-    client.send("ping")
-    return client.recv(timeout=5) == "pong!"
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.sync.client import connect as connect_sync
 
-from tests.clients import calm_state, crowd, deaf_client, memory, read_to_the_end, visit
+from tests.clients import by_hand, calm_state, crowd, memory, read_to_the_end, visit
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.serving import Running, handshake, serving, wait_for
@@ -47,7 +47,7 @@ def test_a_client_that_does_not_read_is_closed_and_the_others_get_everything(
 ) -> None:
     async def scene() -> bytes:
         async with crowd(server, "/ws/rooms/big/", 99) as clients:
-            with deaf_client(server, "/ws/rooms/big/") as deaf:
+            with by_hand(server, "/ws/rooms/big/") as deaf:
                 wait_for("the room", lambda: visit(server, "/healthz") == {"connections": 100})
                 before = memory(server)
                 for got in await blast(server, clients):

@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from tests.clients import crowd, deaf_client, wait_until_full
+from tests.clients import by_hand, crowd, wait_until_full
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.serving import Running, serving
@@ -31,7 +31,7 @@ async def end(client: ClientConnection) -> int | None:
 async def codes_at_stop(server: Running, number: int) -> Counter[int | None]:
     """The codes that this number of clients get."""
     async with crowd(server, "/ws/", number) as clients:
-        with deaf_client(server, "/flood/") as deaf:
+        with by_hand(server, "/flood/") as deaf:
             await asyncio.to_thread(wait_until_full, deaf)
             server.process.send_signal(signal.SIGTERM)
             return Counter(await asyncio.gather(*map(end, clients)))

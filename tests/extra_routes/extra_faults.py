@@ -148,7 +148,7 @@ urlpatterns = [
     path("fail/<str:name>/", fail),
     path("never/", never),
     path("tidy/", tidy),
-    path("work/", work),  # noqa: F821
+    path("job/", work),  # noqa: F821
     path("staff/", staff_only(stay)),  # noqa: F821
     path("asleep/", asleep),
     path("pour/", pour),
