@@ -34,9 +34,9 @@ def project(
 def answer(server: Running) -> str | bytes | None:
     """What the service answers to "ping"; None while it restarts."""
     try:
-        with connect(server.url("/ws/"), open_timeout=2) as client:
+        with connect(server.url("/ws/"), open_timeout=10) as client:
             client.send("ping")
-            return client.recv(timeout=2)
+            return client.recv(timeout=10)
     except (OSError, WebSocketException):
         return None
 
