@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -23,6 +24,15 @@ def visit(server: Running, path: str, **headers: str) -> Any:
     """Ask for a page; return what it holds, JSON or nothing."""
     with urlopen(Request(f"http://{server.address}{path}", headers=headers), timeout=10) as answer:
         return json.loads(answer.read() or "null")
+
+
+def status(server: Running, path: str) -> int:
+    """The status of a page, asked for on a TCP connection of its own."""
+    try:
+        with urlopen(f"http://{server.address}{path}", timeout=10) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
 
 
 @asynccontextmanager

@@ -6,13 +6,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.error import HTTPError
 
 import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.sync.client import connect
 
-from tests.clients import calm_state, crowd, visit
+from tests.clients import calm_state, crowd, status, visit
 from tests.installing import Installed, environment, parameter
 from tests.rendering import SERVERS
 from tests.services import Link, link, own_database, postgres
@@ -118,15 +117,6 @@ def database(installed: Callable[[str, str], Installed]) -> Iterator[str]:
     """The URL of a database with tables."""
     with own_database(installed("uvicorn", "pytest"), f"realtime_{os.getpid()}") as url:
         yield url
-
-
-def status(server: Running, path: str) -> int:
-    """The status of a page."""
-    try:
-        visit(server, path)
-    except HTTPError as error:
-        return error.code
-    return 200
 
 
 @pytest.mark.parametrize("pool", ["true", "false"])

@@ -91,6 +91,8 @@ def test_every_package_that_windows_needs_has_a_wheel_there(project: Installed) 
         ("REDIS_URL", "rediss://localhost/0?ssl_cert_reqs=secret", "not take"),
         ("MAX_CONNECTIONS", "0", "greater than or equal to 1"),
         ("MAX_CONNECTIONS", "many", "Not a valid integer"),
+        ("DRAIN_SECONDS", "-1", "greater than or equal to 0"),
+        ("DRAIN_SECONDS", "30s", "Not a valid integer"),
         ("ALLOWED_HOSTS", "https://example.com", "not like 'example.com'"),
         ("FORWARDED_ALLOW_IPS", "*", "not appear to be an IPv4 or IPv6 network, like '10.0.0.0/8'"),
         ("CSRF_TRUSTED_ORIGINS", "example.com", "not like 'https://example.com'"),

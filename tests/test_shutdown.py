@@ -1,4 +1,4 @@
-"""SIGTERM with clients connected."""
+"""SIGTERM with clients connected: all are closed at once, or spread over DRAIN_SECONDS."""
 
 import asyncio
 import signal
@@ -12,10 +12,10 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from tests.clients import by_hand, crowd, wait_until_full
+from tests.clients import by_hand, crowd, status, wait_until_full
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
-from tests.serving import Running, serving
+from tests.serving import Running, handshake, serving
 
 WORKERS = {"uvicorn": "--workers", "granian": "--workers", "hypercorn": "--workers"}  # daphne: none
 
@@ -43,13 +43,13 @@ def with_workers(server: str, workers: int) -> Any:
     return pytest.param(*one.values, workers, marks=one.marks, id=f"{one.id}-{workers}")
 
 
-@pytest.mark.parametrize(
-    ("combination", "workers"),
-    [
-        *(with_workers(server, 1) for server in SERVERS),
-        *(with_workers(server, 2) for server in WORKERS),
-    ],
-)
+SERVERS_AND_WORKERS = [
+    *(with_workers(server, 1) for server in SERVERS),
+    *(with_workers(server, 2) for server in WORKERS),
+]
+
+
+@pytest.mark.parametrize(("combination", "workers"), SERVERS_AND_WORKERS)
 def test_every_client_gets_a_close_even_beside_one_that_does_not_read(
     combination: tuple[str, str],
     workers: int,
@@ -64,3 +64,43 @@ def test_every_client_gets_a_close_even_beside_one_that_does_not_read(
         assert server.process.wait(10) in {0, -signal.SIGTERM}  # both mean success to systemd
         assert time.monotonic() - begin < 60
         assert "Traceback" not in server.log.read_text()
+
+
+async def drained(server: Running, number: int) -> list[float]:
+    """When so many clients are closed, in seconds since the first; what others get meanwhile."""
+    ends: list[float] = []
+
+    async def note_the_end(client: ClientConnection) -> None:
+        assert await end(client) == 1012
+        ends.append(time.monotonic())
+
+    async with crowd(server, "/ws/", number) as clients, asyncio.TaskGroup() as tasks:
+        noted = [tasks.create_task(note_the_end(client)) for client in clients]
+        server.process.send_signal(signal.SIGTERM)
+        for closed in range(1, number * 3 // 4):
+            await asyncio.wait(noted, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+            noted = [task for task in noted if not task.done()]
+            assert number - len(noted) >= closed
+            if closed >= number // 4:  # each worker has heard of the signal
+                assert await asyncio.to_thread(status, server, "/") == 200
+                assert await asyncio.to_thread(status, server, "/readyz") == 503
+                assert await asyncio.to_thread(handshake, server.address, "/ws/") in {403, 503}
+    return [one - ends[0] for one in ends]
+
+
+@pytest.mark.parametrize(("combination", "workers"), SERVERS_AND_WORKERS)
+def test_a_drain_spreads_the_closes_and_goes_on_with_pages_only(
+    combination: tuple[str, str],
+    workers: int,
+    installed: Callable[[str, str], Installed],
+    tmp_path: Path,
+) -> None:
+    name = combination[0]
+    options = [WORKERS[name], str(workers)] if workers > 1 else []
+    log = tmp_path / "log"
+    with serving(installed(*combination), name, log, *options, DRAIN_SECONDS="2") as server:
+        ends = asyncio.run(drained(server, 20))
+        assert 6 <= len([one for one in ends if one < 1]) <= 14
+        assert ends[-1] > 1.5
+        assert server.process.wait(10) in {0, -signal.SIGTERM}
+        assert "Traceback" not in log.read_text()

@@ -138,7 +138,7 @@ class Connection:
 
     def end(self, code: int, reason: str = "") -> None:
         """Cancel its task, which then sends this close; to be called in its event loop."""
-        if self.code is None:
+        if self.code is None and self in opened:
             self.code, self.reason = code, reason
             self._cancel()
 
@@ -164,7 +164,7 @@ def register(server_send: Send) -> Connection:
         attended.add(loop)
         set_tcp_options()
         sweep(loop)
-        server.on_shutdown(server.protocol(server_send), shut_down)
+        server.on_shutdown(server.protocol(server_send), drain, shut_down)
     return Connection(server_send)
 
 
@@ -251,13 +251,25 @@ def unavailable(why: str = "too many connections") -> HttpResponse:
     return HttpResponse(body, "text/plain", 503, headers={"Retry-After": "5"})
 
 
-async def shut_down() -> None:
-    """Close all with 1012. Who does not take it in 2 s is dropped; a loop has 5 s for its end."""
+def close_all(seconds: float) -> "list[Connection]":
+    """Close all of this event loop with 1012, spread evenly over so many seconds; take no more."""
     loop = asyncio.get_running_loop()
     stopping.add(loop)
     mine = [connection for connection in list(opened) if connection.loop is loop]
-    for connection in mine:
-        connection.end(STOPPED, "service restart")
+    for place, connection in enumerate(mine):
+        loop.call_later(seconds * place / len(mine), connection.end, STOPPED, "service restart")
+    return mine
+
+
+async def drain() -> None:
+    """Close all over settings.DRAIN_SECONDS, unless the server stops already: a second signal."""
+    if not stops() and (mine := close_all(settings.DRAIN_SECONDS)):
+        await asyncio.wait({connection.task for connection in mine}, timeout=settings.DRAIN_SECONDS)
+
+
+async def shut_down() -> None:
+    """Close all at once. Who does not take it in 2 s is dropped; a loop has 5 s for its end."""
+    mine = close_all(0)
     tasks = {connection.task for connection in mine}
     for seconds in (2, 1, 1, 1):
         if tasks:

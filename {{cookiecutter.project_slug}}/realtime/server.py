@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any, Literal
 
@@ -12,7 +11,7 @@ import uvicorn
 from asgiref.typing import ASGIApplication
 from uvicorn.protocols.utils import ClientDisconnected
 
-from realtime.types import Receive, Send
+from realtime.types import Receive, Send, Step
 from realtime.wrappers import behind
 
 # The longest header line of a handshake, in bytes. It is read when websockets is imported.
@@ -71,18 +70,26 @@ def adopt(protocol: Any, send: Send) -> Send:
     return send
 
 
-def on_shutdown(protocol: Any, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run it on SIGTERM; uvicorn closes its clients, but waits for one that does not read."""
+def on_shutdown(protocol: Any, drain: Step, shut_down: Step) -> None:
+    """Run them on SIGTERM, the first before uvicorn stops, and the second on SIGINT too.
+
+    uvicorn closes its clients, but waits for one that does not read.
+    """
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         stop = signal.getsignal(number)
         if isinstance(getattr(stop, "__self__", None), uvicorn.Server):
 
-            def close_and_stop(number: int, frame: FrameType | None, stop: Any = stop) -> None:
-                asyncio.run_coroutine_threadsafe(shut_down(), loop)
-                stop(number, frame)
+            async def close_and_stop(number: int, stop: Any = stop) -> None:
+                if number == signal.SIGTERM:
+                    await drain()
+                stop(number, None)
+                await shut_down()
 
-            signal.signal(number, close_and_stop)
+            def begin(number: int, frame: FrameType | None, run: Any = close_and_stop) -> None:
+                asyncio.run_coroutine_threadsafe(run(number), loop)
+
+            signal.signal(number, begin)
 
 
 async def close(send: Send, protocol: Any, code: int, reason: str) -> None:

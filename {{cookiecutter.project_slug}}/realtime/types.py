@@ -3,13 +3,15 @@
 https://asgi.readthedocs.io/en/latest/specs/main.html
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 Scope = dict[str, Any]
 Event = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
+
+Step = Callable[[], Coroutine[Any, Any, None]]  # of a stop of the server
 
 Message = str | bytes
 Receiver = Callable[[Event], None]  # of the messages of a channel

@@ -23,6 +23,7 @@ OWN: dict[str, Any] = {
     "ROOT_URLCONF": "realtime.tests.urls",
     "ALLOWED_HOSTS": ["testserver"],
     "CSRF_TRUSTED_ORIGINS": ["https://app.example.com", "https://*.example.org"],
+    "DRAIN_SECONDS": 0,
     "LOGIN_URL": "/login/",
     "MAX_CONNECTIONS": None,
     "REDIS_URL": None,

@@ -1,14 +1,14 @@
 """The open connections of a process."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 from django.test import AsyncClient, SimpleTestCase, override_settings
 
-from realtime.connections import Connection, belonging, groups, opened, shut_down
+from realtime.connections import Connection, belonging, drain, groups, opened, shut_down
 from realtime.testing import WebSocketClient
 from realtime.tests import answers, code_of, ended, nowhere, own_settings, refusal
 from realtime.types import Event
@@ -32,6 +32,51 @@ class ConnectionTests(SimpleTestCase):
                 self.assertEqual(await ended(client), (1012, "service restart"))
             self.assertEqual((await refusal("/ws/")).status, 503)
 
+    async def crowd(self, stack: AsyncExitStack) -> list[WebSocketClient]:
+        return [await stack.enter_async_context(WebSocketClient("/ws/")) for _ in range(5)]
+
+    @override_settings(DRAIN_SECONDS=0.5)
+    async def test_a_drain_closes_one_after_another_in_its_time(self) -> None:
+        loop, times = asyncio.get_running_loop(), []
+
+        async def end(client: WebSocketClient) -> None:
+            self.assertEqual(await ended(client), (1012, "service restart"))
+            times.append(loop.time())
+
+        async with AsyncExitStack() as stack:
+            clients = await self.crowd(stack)
+            begin, draining = loop.time(), asyncio.create_task(drain())
+            ends = [asyncio.create_task(end(client)) for client in clients]
+            await asyncio.wait(ends, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+            self.assertIn("stopping", (await AsyncClient().get("/readyz")).json()["wrong"])
+            self.assertEqual((await refusal("/ws/")).status, 503)
+            self.assertLess(len(times), 5)
+            await asyncio.wait_for(draining, 5)
+            self.assertTrue(all(connection.code == 1012 for connection in opened))
+            await asyncio.wait_for(asyncio.gather(*ends), 5)
+        for place, time in enumerate(times):
+            self.assertGreaterEqual(time - begin, place * 0.1 - 0.01)  # as fine as a clock may be
+
+    @override_settings(DRAIN_SECONDS=60)
+    async def test_a_second_signal_ends_a_drain(self) -> None:
+        async with AsyncExitStack() as stack:
+            clients = await self.crowd(stack)
+            draining = asyncio.create_task(drain())
+            await asyncio.sleep(0)  # in which it begins
+            await asyncio.wait_for(drain(), 1)
+            await asyncio.wait_for(shut_down(), 5)
+            for client in clients:
+                self.assertEqual(await ended(client), (1012, "service restart"))
+            await asyncio.wait_for(draining, 1)
+
+    @override_settings(DRAIN_SECONDS=60)
+    async def test_a_drain_ends_when_all_have_left(self) -> None:
+        async with AsyncExitStack() as stack:
+            await self.crowd(stack)
+            draining = asyncio.create_task(drain())
+            await asyncio.sleep(0)  # in which it begins
+        await asyncio.wait_for(draining, 5)
+
     async def test_connections_are_found_by_all_that_they_are_of(self) -> None:
         async def connection() -> Connection:
             return Connection(nowhere)
@@ -51,6 +96,8 @@ class ConnectionTests(SimpleTestCase):
             for each in (both, one, other):
                 each.forget()
                 each.part("a", 1)  # as a task does that outlives the connection
+                each.end(4000)  # nor has it anything to end
+                self.assertIsNone(each.code)
         self.assertFalse({both, one, other} & opened)
         self.assertFalse({key for key in groups if key[0] in "ab"})
 

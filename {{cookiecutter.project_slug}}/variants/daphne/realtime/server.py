@@ -1,16 +1,17 @@
 """daphne: how `manage.py runserver` starts it, and what ASGI leaves open."""
 
 import asyncio
+import signal
 import sys
-from collections.abc import Callable, Coroutine
 from importlib import import_module
+from types import FrameType
 from typing import Any
 
 from autobahn.exception import Disconnected
 from autobahn.websocket.protocol import WebSocketServerProtocol
 from twisted.internet.defer import Deferred
 
-from realtime.types import Event, Receive, Send, size
+from realtime.types import Event, Receive, Send, Step, size
 from realtime.wrappers import behind
 
 UNREAD = 1 << 20  # bytes that wait for `receive`, after which no more is read
@@ -70,13 +71,25 @@ def adopt(protocol: Any, send: Send) -> Send:
     return send_or_raise
 
 
-def on_shutdown(protocol: Any, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run it before Twisted's reactor stops."""
-    if protocol:
-        reactor: Any = import_module("twisted.internet.reactor")
-        reactor.addSystemEventTrigger(
-            "before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(shut_down()))
-        )
+def on_shutdown(protocol: Any, drain: Step, shut_down: Step) -> None:
+    """Run the second before Twisted's reactor stops; the first before it hears of SIGTERM."""
+    if not protocol:
+        return  # a test
+    reactor: Any = import_module("twisted.internet.reactor")
+    reactor.addSystemEventTrigger(
+        "before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(shut_down()))
+    )
+    loop, stop = asyncio.get_running_loop(), reactor.sigTerm
+    if signal.getsignal(signal.SIGTERM) == stop:
+
+        async def drain_and_stop(number: int) -> None:
+            await drain()
+            stop(number)
+
+        def begin(number: int, frame: FrameType | None) -> None:
+            asyncio.run_coroutine_threadsafe(drain_and_stop(number), loop)
+
+        signal.signal(signal.SIGTERM, begin)
 
 
 async def close(send: Send, protocol: Any, code: int, reason: str) -> None:

@@ -3,14 +3,13 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from realtime.types import Receive, Send
+from realtime.types import Receive, Send, Step
 from realtime.wrappers import behind
 
 LINGER = 0.5  # seconds in which granian sends a close
@@ -36,8 +35,8 @@ def adopt(protocol: Any, send: Send) -> Send:
     return send
 
 
-def on_shutdown(protocol: Any, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run it on SIGTERM, at which granian drops its clients.
+def on_shutdown(protocol: Any, drain: Step, shut_down: Step) -> None:
+    """Run both on SIGTERM, at which granian drops its clients.
 
     granian takes SIGINT as it takes SIGTERM, and gets that one when they are closed.
     """
@@ -45,6 +44,7 @@ def on_shutdown(protocol: Any, shut_down: Callable[[], Coroutine[Any, Any, None]
         return  # a test
 
     async def close_and_stop() -> None:
+        await drain()
         await shut_down()
         signal.raise_signal(signal.SIGINT)
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+import signal
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -12,11 +13,11 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.ws_stream import WSStream
 from hypercorn.typing import ASGIFramework
 
-from realtime.types import Event, Receive, Send
+from realtime.types import Event, Receive, Send, Step
 from realtime.wrappers import behind
 
 ANSWER = 1.0  # seconds for the client to answer a close
-watchers: set[asyncio.Task[None]] = set()
+tasks: set[asyncio.Task[None]] = set()
 
 
 def serve(application: ASGIFramework, host: str, port: int) -> None:
@@ -53,16 +54,29 @@ def adopt(protocol: Any, send: Send) -> Send:
     return send_or_raise
 
 
-def on_shutdown(protocol: Any, shut_down: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run it when hypercorn stops, as it would wait until its clients leave."""
-    if protocol:
+def on_shutdown(protocol: Any, drain: Step, shut_down: Step) -> None:
+    """Run the first before hypercorn stops, the second then: it would wait until its clients leave.
 
-        async def watch() -> None:
-            await protocol.context.terminated.wait()
-            await shut_down()
+    Of several workers, the first to end makes hypercorn send SIGTERM to the others.
+    """
+    if not protocol:
+        return  # a test
+    loop, context = asyncio.get_running_loop(), protocol.context
+    stop = context.terminated.set
 
-        watcher = asyncio.get_running_loop().create_task(watch())
-        watchers.add(watcher)
+    async def drain_and_stop() -> None:
+        await drain()
+        await stop()
+        run(shut_down)
+
+    def run(*steps: Step) -> None:
+        tasks.update(loop.create_task(step()) for step in steps)
+
+    context.terminated.set = drain_and_stop  # it is awaited before the listening sockets are closed
+    if threading.current_thread() is threading.main_thread():
+        with suppress(NotImplementedError):  # Windows, where no process gets a SIGTERM
+            loop.add_signal_handler(signal.SIGTERM, run, context.terminate.set)
+            loop.add_signal_handler(signal.SIGINT, run, shut_down, context.terminate.set)
 
 
 async def close(send: Send, protocol: Any, code: int, reason: str) -> None:
