@@ -31,9 +31,9 @@ class WebSocketHandler(Handshakes):
     in_thread: Any = in_thread(Handshakes.answer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if connections.full() or connections.stops():
+        if why := connections.refuses():
             await receive()  # websocket.connect
-            await refuse(refusal(scope, connections.unavailable()), send)
+            await refuse(refusal(scope, connections.unavailable(why)), send)
             return
         listen()
         connection = connections.register(send)

@@ -219,10 +219,10 @@ def count() -> int:
     return sum(connection.code is None for connection in list(opened))
 
 
-def full() -> bool:
-    """Whether there are settings.MAX_CONNECTIONS, or as many as files can be open."""
-    limit = settings.MAX_CONNECTIONS
-    return len(opened) >= (files() if limit is None else min(limit, files()))
+def refuses() -> str:
+    """Why no more are taken, if so: settings.MAX_CONNECTIONS, or as many as files can be open."""
+    full = len(opened) >= min(settings.MAX_CONNECTIONS or files(), files())
+    return "the service stops" if stops() else "too many connections" if full else ""
 
 
 @cache
@@ -240,11 +240,11 @@ def files() -> int:
 
 
 def stops() -> bool:
-    """Whether no more are taken because the server of this event loop stops."""
-    return bool(stopping) and asyncio.get_running_loop() in stopping
+    """Whether the server stops."""
+    return any(not loop.is_closed() for loop in list(stopping))
 
 
-def unavailable(why: str = "too many connections") -> HttpResponse:
+def unavailable(why: str) -> HttpResponse:
     """The answer to a handshake that may succeed later."""
     logger.warning("A handshake is refused: %s (%d are open)", why, len(opened))
     body = f"Try again later: {why}.\n"
@@ -253,8 +253,7 @@ def unavailable(why: str = "too many connections") -> HttpResponse:
 
 def close_all(seconds: float) -> "list[Connection]":
     """Close all of this event loop with 1012, spread evenly over so many seconds; take no more."""
-    loop = asyncio.get_running_loop()
-    stopping.add(loop)
+    stopping.add(loop := asyncio.get_running_loop())
     mine = [connection for connection in list(opened) if connection.loop is loop]
     for place, connection in enumerate(mine):
         loop.call_later(seconds * place / len(mine), connection.end, STOPPED, "service restart")

@@ -25,7 +25,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 
 from realtime import connections
-from realtime.connections import full, unavailable
+from realtime.connections import refuses, unavailable
 from realtime.types import Event, Receive, Scope, Send
 
 HTTP_SCHEMES = {"ws": "http", "wss": "https"}
@@ -71,8 +71,8 @@ def websocket(
                 response = page(request, *args, **kwargs)
                 patch_vary_headers(response, ["Upgrade"])  # no cache may answer a handshake with it
                 return response
-            if full():  # as a browser asks over HTTP why its handshake was refused
-                return unavailable()
+            if why := refuses():  # as a browser asks over HTTP why its handshake was refused
+                return unavailable(why)
         if accepts:
             named = dict(zip(names, args, strict=False))
             return WebSocketResponse(partial(loop, request, **named, **kwargs))

@@ -10,7 +10,7 @@ from django.http import HttpRequest, JsonResponse
 from django.utils.decorators import sync_and_async_middleware
 
 from realtime.broadcast import backend
-from realtime.connections import count, stopping
+from realtime.connections import count, stops
 from realtime.database import threads
 
 SOON = 1.0  # seconds for an answer of the database and of Redis
@@ -43,7 +43,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         asked["redis"] = threads.submit(redis.client().ping)
     wait(asked.values(), timeout=SOON)
     wrong = [name for name, said in asked.items() if not said.done() or said.exception()]
-    wrong += ["stopping"] if stopping else []
+    wrong += ["stopping"] if stops() else []
     return JsonResponse({"wrong": wrong}, status=503 if wrong else 200)
 
 

@@ -50,6 +50,7 @@ class ConnectionTests(SimpleTestCase):
             await asyncio.wait(ends, timeout=5, return_when=asyncio.FIRST_COMPLETED)
             self.assertIn("stopping", (await AsyncClient().get("/readyz")).json()["wrong"])
             self.assertEqual((await refusal("/ws/")).status, 503)
+            self.assertEqual((await AsyncClient().get("/ws/")).status_code, 503)  # as a page asks
             self.assertLess(len(times), 5)
             await asyncio.wait_for(draining, 5)
             self.assertTrue(all(connection.code == 1012 for connection in opened))

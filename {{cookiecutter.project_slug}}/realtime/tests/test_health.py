@@ -37,7 +37,7 @@ class HealthTests(TestCase):
 
     def test_readiness_says_what_is_wrong(self) -> None:
         away = patch("realtime.health.ask", side_effect=OperationalError("away"))
-        with away, patch("realtime.health.stopping", {object()}):
+        with away, patch("realtime.health.stops", return_value=True):
             answer = Client().get("/readyz")
         self.assertEqual(answer.status_code, 503)
         self.assertEqual(answer.json(), {"wrong": ["database default", "stopping"]})
