@@ -5,8 +5,8 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,16 @@ async def end(client: ClientConnection) -> int | None:
         with pytest.raises(ConnectionClosed) as closed:
             await client.recv()
     return closed.value.rcvd.code if closed.value.rcvd else None
+
+
+@asynccontextmanager
+async def answered(server: Running, number: int) -> AsyncIterator[list[ClientConnection]]:
+    """Clients of whom the server knows that they are connected: they have got an answer."""
+    async with asyncio.timeout(60), crowd(server, "/ws/", number) as clients:
+        for client in clients:
+            await client.send("ping")
+            assert await client.recv() == "pong!"
+        yield clients
 
 
 async def codes_at_stop(server: Running, number: int) -> Counter[int | None]:
@@ -98,7 +108,7 @@ async def drained(server: Running, number: int) -> list[float]:
         assert await end(client) == 1012
         ends.append(time.monotonic())
 
-    async with crowd(server, "/ws/", number) as clients, asyncio.TaskGroup() as tasks:
+    async with answered(server, number) as clients, asyncio.TaskGroup() as tasks:
         open_still = {tasks.create_task(note_the_end(client)) for client in clients}
         server.process.send_signal(signal.SIGTERM)
         while len(ends) < number * 3 // 4:
@@ -130,7 +140,7 @@ def test_a_worker_that_is_done_with_its_drain_cuts_off_no_client_of_another(
     combination: tuple[str, str], installed: Callable[[str, str], Installed], tmp_path: Path
 ) -> None:
     async def codes(server: Running) -> list[int | None]:
-        async with crowd(server, "/ws/", 3) as clients:  # one of the workers has two or more
+        async with answered(server, 3) as clients:  # one of the workers has two or more
             server.process.send_signal(signal.SIGTERM)
             return await asyncio.gather(*map(end, clients))
 
@@ -148,7 +158,7 @@ def test_ctrl_c_stops_at_once_also_in_the_midst_of_a_drain(
     tmp_path: Path,
 ) -> None:
     async def stop(server: Running) -> None:
-        async with crowd(server, "/ws/", 3) as clients:
+        async with answered(server, 3) as clients:
             if drains:
                 server.process.send_signal(signal.SIGTERM)
                 ends = [asyncio.create_task(end(client)) for client in clients]
