@@ -17,13 +17,13 @@ START = """
 import { ReconnectingWebSocket } from "./socket.js"
 window.ReconnectingWebSocket = ReconnectingWebSocket
 window.seen = []
-window.start = (url, longest) => {
-  window.socket = new ReconnectingWebSocket(url, longest)
+window.start = (url, options) => {
+  window.socket = new ReconnectingWebSocket(url, options)
   const tell = (...what) => seen.push(what)
-  for (const name of ["open", "lost", "end", "drop"])
+  for (const name of ["open", "gap", "lost", "end", "drop"])
     socket.addEventListener(name, ({ detail }) => tell(name, detail))
   socket.addEventListener("message", ({ data }) =>
-    tell("message", data instanceof ArrayBuffer ? `${data.byteLength} bytes` : data))
+    tell("message", data instanceof ArrayBuffer ? [...new Uint8Array(data)] : data))
 }
 """
 PAGE = "<!doctype html><link rel=icon href=data:,><script type=module src=start.js></script>"

@@ -18,7 +18,7 @@ CROWD = """([url, clients]) => {
     window.there = 0
     window.losses = []
     for (let i = 0; i < clients; i++) {
-        const socket = new ReconnectingWebSocket(url, 4_000) // waits less at most than by itself
+        const socket = new ReconnectingWebSocket(url, { longest: 4_000 }) // not 30_000
         let open = false
         socket.addEventListener("open", () => { open = true; there++ })
         socket.addEventListener("lost", ({ detail }) => {

@@ -3,14 +3,16 @@
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from threading import Thread
+from threading import RLock, Thread
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from tests.browser import MODULE, TEXTS, Answering, answering, until
@@ -42,6 +44,9 @@ const socket = new ReconnectingWebSocket("ws://example.com/")
 socket.addEventListener("end", ({ detail }) => console.log(detail.code))
 socket.send("hello")
 """
+RS = "\x1e"  # as in the frames of `subscribe(…, after=…)`
+MESSAGES = ["text", "", f"a{RS}b", RS, f"{RS}!x-1", f"{RS}x-1{RS}", "pong!", "ä", "long" * 100]
+BINARY = [b"bytes", b"", b"a\x1eb", b"\x1e", b"\x1e!x-1", b"\xff\x81\x00", bytes(range(256))]
 pytestmark = pytest.mark.xdist_group("browser")
 
 
@@ -67,14 +72,18 @@ class Service:
         self.page.goto(url)
         self.until("the page's script", lambda: bool(self.page.evaluate("!!window.start")))
 
-    def start(self, url: str = "/ws/", longest: int | None = None) -> None:
+    def start(self, url: str = "/ws/", **options: Any) -> None:
         """Make the page's socket."""
-        self.page.evaluate("([url, longest]) => start(url, longest ?? undefined)", [url, longest])
+        self.page.evaluate("([url, options]) => start(url, options)", [url, options])
+
+    def events(self) -> list[list[Any]]:
+        """The names and details of all events."""
+        events: list[list[Any]] = self.page.evaluate("seen")
+        return events
 
     def seen(self, name: str) -> list[Any]:
         """The details of the events of this name."""
-        events: list[list[Any]] = self.page.evaluate("seen")
-        return [detail for event, detail in events if event == name]
+        return [detail for event, detail in self.events() if event == name]
 
     def await_events(self, name: str, number: int = 1) -> list[Any]:
         """The same when there are so many."""
@@ -106,6 +115,55 @@ class Service:
         self.await_events("open")
         self.connections[0].close(code=1012)
         self.await_events("lost")
+
+
+class Channel:
+    """A channel that is served as `subscribe(…, after=…)` does it, and can be cut off."""
+
+    def __init__(self) -> None:
+        self.epoch = "epoch"
+        self.published: list[str | bytes] = []
+        self.forgotten = 0  # so many of them
+        self.asked: list[str] = []
+        self.connection: ServerConnection | None = None
+        self.lock = RLock()
+
+    def serve(self, connection: ServerConnection) -> None:
+        """Send what was missed, then what comes, until the client leaves."""
+        assert connection.request
+        query = parse_qs(urlsplit(connection.request.path).query, keep_blank_values=True)
+        with self.lock:
+            self.asked += query["after"]
+            epoch, _, offset = self.asked[-1].rpartition("-")
+            known = epoch == self.epoch and int(offset) >= self.forgotten
+            begin = int(offset) if known else len(self.published)
+            gap = "!" if self.asked[-1] and not known else ""
+            connection.send(f"{RS}{gap}{self.epoch}-{begin}")
+            for number in range(begin, len(self.published)):
+                connection.send(self.marked(number))
+            self.connection = connection
+        with suppress(ConnectionClosed):  # cut
+            for _ in connection:
+                pass
+
+    def marked(self, number: int) -> str | bytes:
+        """A message behind its position."""
+        mark, message = f"{RS}{self.epoch}-{number + 1}{RS}", self.published[number]
+        return mark + message if isinstance(message, str) else mark.encode() + message
+
+    def publish(self, *messages: str | bytes) -> None:
+        """Keep them, and send them if somebody is there."""
+        with self.lock:
+            for message in messages:
+                self.published.append(message)
+                if self.connection:
+                    self.connection.send(self.marked(len(self.published) - 1))
+
+    def cut(self) -> None:
+        """Break the connection."""
+        assert self.connection
+        self.connection.socket.shutdown(socket.SHUT_RDWR)
+        self.connection = None
 
 
 @pytest.fixture
@@ -145,9 +203,9 @@ def test_its_types_fit() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_it_has_at_most_150_lines_and_imports_nothing() -> None:
+def test_it_has_at_most_160_lines_and_imports_nothing() -> None:
     lines = MODULE.read_text("utf-8").splitlines()
-    assert len(lines) <= 150
+    assert len(lines) <= 160
     assert not [line for line in lines if line.startswith("import")]
 
 
@@ -173,7 +231,7 @@ def test_messages_arrive_as_text_or_bytes(service: Service) -> None:
     service.connections[0].send("text")
     service.connections[0].send(b"four")
     service.connections[0].send("pong!")
-    assert service.await_events("message", 3) == ["text", "4 bytes", "pong!"]
+    assert service.await_events("message", 3) == ["text", [*b"four"], "pong!"]
     service.page.evaluate("socket.send('out')")
     service.page.evaluate("socket.send(new Uint8Array([1, 2]))")
     service.await_got("out", b"\x01\x02")
@@ -624,12 +682,172 @@ def test_a_refusal_to_a_page_of_another_origin_ends_it_as_403(
         assert loss["status"] == 403 and there.asked == ["WebSocket", "HTTP"]
 
 
-def started(page: Page, here: Answering, there: Answering) -> Service:
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("/ws/", "/ws/?after="),
+        ("/ws/?a=b#part", "/ws/?a=b&after="),
+        ("/ws/?after=mine&a=b&after=too", "/ws/?after=&a=b"),
+    ],
+)
+def test_one_that_resumes_asks_first_for_what_comes_from_now_on(
+    service: Service, given: str, asked: str
+) -> None:
+    service.start(given, resume=True)
+    service.await_events("open")
+    assert [each.url for each in service.connections] == [f"ws://localhost:8000{asked}"]
+
+
+def test_after_each_cut_it_gets_what_it_missed_once_and_in_order(browser: Browser) -> None:
+    had = [""]
+    with resuming(browser) as (service, channel):
+        for _ in range(4):
+            service.until("its return", lambda: channel.connection is not None)
+            channel.publish(*MESSAGES, *BINARY)
+            service.await_events("message", len(channel.published))
+            had.append(f"epoch-{len(channel.published)}")
+            with channel.lock:
+                channel.cut()
+                channel.publish(*MESSAGES, *BINARY)
+        got = service.await_events("message", len(channel.published))
+        assert got == [each if isinstance(each, str) else [*each] for each in channel.published]
+        assert channel.asked == had and service.seen("gap") == []
+
+
+@pytest.mark.parametrize("reason", ["too long away", "another epoch"])
+def test_where_something_is_gone_a_gap_is_told_once_and_in_order(
+    browser: Browser, reason: str
+) -> None:
+    with resuming(browser) as (service, channel):
+        service.until("the connection", lambda: channel.connection is not None)
+        channel.publish("one")
+        service.await_events("message")
+        with channel.lock:
+            channel.cut()
+            channel.publish("two", "three")
+            if reason == "another epoch":
+                channel.epoch, channel.published = "later", []
+            else:
+                channel.forgotten = 2
+        for message, number in (("four", 2), ("five", 3)):
+            service.until("its return", lambda: channel.connection is not None)
+            channel.publish(message)
+            service.await_events("message", number)
+            with channel.lock:
+                channel.cut()
+        names = [name if name != "message" else detail for name, detail in service.events()]
+        first, second = ["open", "one", "lost"], ["open", "gap", "four", "lost"]
+        assert names[:9] == [*first, *second, "open", "five"]
+
+
+def test_where_it_stands_is_not_handed_on_and_what_is_unmarked_is_as_it_is(
+    service: Service,
+) -> None:
+    service.start(resume=True)
+    service.await_events("open")
+    longest = "x" * 64
+    for frame in (f"{RS}a-1", f"{RS}a-1{RS}one of a state", f"{RS}a-2", f"{RS}{longest}"):
+        service.connections[0].send(frame)
+    unmarked = ["Not sent: full", "", RS, f"{RS}{RS}one", f"{RS}a b{RS}one", f"{RS}x{longest}"]
+    for message in unmarked:
+        service.connections[0].send(message)
+    almost = b"\xef\xbb\xbf\x1ea-9\x1e"  # but for three bytes that UTF-8 leaves out
+    service.connections[0].send(almost)
+    service.connections[0].send(f"\x1e{longest}\x1e".encode() + b"bytes")
+    told = service.await_events("message", len(unmarked) + 3)
+    assert told == ["one of a state", *unmarked, [*almost], [*b"bytes"]]
+    service.connections[0].close(code=1012)
+    service.await_events("lost")
+    service.pass_time(2)
+    service.await_events("open", 2)
+    assert service.connections[1].url.endswith(f"?after={longest}")
+
+
+def test_a_published_answer_is_handed_on_and_its_own_is_not(service: Service) -> None:
+    service.start(resume=True)
+    service.await_events("open")
+    service.pass_time(20)
+    service.await_got("ping")
+    for message in (f"{RS}a-1{RS}pong!", "pong!", "last"):
+        service.connections[0].send(message)
+    assert service.await_events("message", 2) == ["pong!", "last"]
+
+
+def test_one_that_does_not_resume_touches_nothing(service: Service) -> None:
+    service.start("/ws/?after=mine")
+    service.await_events("open")
+    for frame in (f"{RS}a-1", f"{RS}a-1{RS}text", f"{RS}!a-1", b"\x1ea-1\x1ebytes"):
+        service.connections[0].send(frame)
+    told = [f"{RS}a-1", f"{RS}a-1{RS}text", f"{RS}!a-1", [*b"\x1ea-1\x1ebytes"]]
+    assert service.await_events("message", 4) == told and service.seen("gap") == []
+    assert service.connections[0].url == "ws://localhost:8000/ws/?after=mine"
+
+
+def test_cut_before_it_knew_where_it_stood_it_asks_for_a_gap(service: Service) -> None:
+    service.start(resume=True)
+    service.await_waiting()
+    service.pass_time(2)
+    service.await_events("open", 2)
+    assert service.connections[1].url.endswith("?after=-")
+    service.connections[1].send(f"{RS}!a-1")
+    assert service.await_events("gap") == [{}]
+
+
+def test_a_handler_that_raises_does_not_stop_it(service: Service) -> None:
+    service.start(resume=True)
+    for name in ("gap", "message"):
+        service.page.evaluate(
+            "name => socket.addEventListener(name, () => { throw new Error(name) })", name
+        )
+    service.await_events("open")
+    service.connections[0].send(f"{RS}!a-1")
+    service.connections[0].send(f"{RS}a-2{RS}text")
+    assert service.await_events("message") == ["text"]
+    service.connections[0].close(code=1012)
+    service.await_events("lost")
+    service.pass_time(2)
+    service.await_events("open", 2)
+    assert service.connections[1].url.endswith("?after=a-2")
+
+
+def test_a_handler_of_a_gap_may_close_it(service: Service) -> None:
+    service.start(resume=True)
+    service.page.evaluate("socket.addEventListener('gap', () => socket.close())")
+    service.await_events("open")
+    service.connections[0].send(f"{RS}!a-1")
+    service.await_events("end")
+    service.pass_time(120)
+    assert len(service.connections) == 1
+
+
+def test_why_it_was_refused_is_asked_with_the_same_position(browser: Browser) -> None:
+    with answering(404) as there, browser.new_page() as page:
+        service = started(page, there, there, resume=True)
+        service.await_events("end")
+        assert service.requests[-1] == there.url("/ws/?after=")
+
+
+def started(page: Page, here: Answering, there: Answering, **options: Any) -> Service:
     """A page of one server with a socket to another, without waiting long between its tries."""
     service = Service(page, played=False)
     service.open(here.url("/"))
-    service.start(there.url("/ws/"), longest=20)
+    service.start(there.url("/ws/"), longest=20, **options)
     return service
+
+
+@contextmanager
+def resuming(browser: Browser) -> Iterator[tuple[Service, Channel]]:
+    """A page with a socket to a channel that it resumes, and the channel."""
+    channel = Channel()
+    with (
+        websocket_server(channel.serve) as url,
+        answering(200) as here,
+        browser.new_page() as page,
+    ):
+        service = Service(page, played=False)
+        service.open(here.url("/"))
+        service.start(url, longest=20, resume=True)
+        yield service, channel
 
 
 @contextmanager

@@ -24,8 +24,8 @@ function told({ code, status, location }) {
 }
 
 /** Open a socket whose state the element tells in words. */
-function open(path, element) {
-  const socket = new ReconnectingWebSocket(path, longest)
+function open(path, element, resume = false) {
+  const socket = new ReconnectingWebSocket(path, { longest, resume })
   const say = (state, text) => {
     element.className = state
     if (element.textContent !== text) element.textContent = text // once to a screen reader

@@ -10,7 +10,8 @@
  * after which it tries again in `delay` ms, and `end`, after which it does not, with a Loss as
  * `detail`: code and reason of the close (RFC 6455, section 7.4; 1006 without one), and the HTTP
  * status if the handshake failed: 302 any redirect, to `location` ("" if hidden), 404 also a page,
- * 403 also any to another origin's page, 0 no answer.
+ * 403 also any to another origin's page, 0 no answer. With `{ resume: true }`, from a loop that
+ * subscribes with `after`, it gets what it missed, or `gap`: the page has to load its state afresh.
  * @typedef {{code: number, reason: string, status: number, location?: string, delay?: number}} Loss
  * @typedef {string | ArrayBuffer | ArrayBufferView | Blob} Data
  */
@@ -22,6 +23,9 @@ const AWAKE = 2_000 // ms for an answer when the page or the network has just co
 const PAUSE = 1_000 // ms between two pings, or tries, that this brings forward
 const QUEUE = 100 // messages that wait for a connection
 const FINAL = [1000, 1008, 302, 401, 403, 404] // beside 4000 to 4999
+const MARK = /^\x1e(!?)([^\x1e\s]{1,64})(\x1e|$)/ // "!" after a gap, position, is there a message
+const TEXT = new TextDecoder("latin1") // a character for each byte
+const told = (/** @type {unknown} */ data) => new MessageEvent("message", { data })
 const news = (name = "", detail = {}) => new CustomEvent(name, { detail })
 
 export class ReconnectingWebSocket extends EventTarget {
@@ -30,15 +34,17 @@ export class ReconnectingWebSocket extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer
   /** @type {(() => void) | undefined} */ #wake // what to do when page or network come back
   #soonest = 0 // when that may be something at once
+  #position = "" // of what it has received last
   #tries = 0 // since a connection lasted
   #accepted = false; #ended = false // at least once; for good
   #listening = new AbortController()
 
-  /** @param {string | URL} url @param {number} longest that it waits before any try, in ms */
-  constructor(url, longest = 30_000) {
+  /** @param {string | URL} url @param {{longest?: number, resume?: boolean}} options */
+  constructor(url, { longest = 30_000, resume = false } = {}) {
     super()
     this.url = new URL(url, globalThis.location?.href).href.split("#")[0].replace(/^http/, "ws")
-    this.longest = longest
+    this.longest = longest // that it waits before any try, in ms
+    this.resume = resume
     this.#connect()
     const woken = (/** @type {Event & {persisted?: boolean}} */ { type, persisted }) => {
       if (persisted === false || (type === "visibilitychange" && document.hidden)) return
@@ -63,14 +69,12 @@ export class ReconnectingWebSocket extends EventTarget {
   }
 
   #connect() {
-    const socket = (this.#socket = new WebSocket(this.url))
+    const url = new URL(this.url), begin = this.#accepted ? "-" : "" // which gets a gap
+    if (this.resume) url.searchParams.set("after", this.#position || begin)
+    const socket = (this.#socket = new WebSocket(url))
     const begun = Date.now() // of a clock that goes on while the device sleeps
     let opened = 0, pings = 0 // when; how many of ask() have no "pong!" yet
-    const lost = (/** @type {{code?: number, reason?: string}} */ { code = 1006, reason = "" }) => {
-      socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null
-      socket.close()
-      this.#lost({ code, reason }, opened)
-    }
+    const lost = (close = {}) => this.#lost(socket, close, opened)
     const dead = () => lost({ reason: opened ? "no answer" : "" })
     const hurry = () => this.#wait(AWAKE, dead)
     const ask = (limit = ANSWER) => {
@@ -90,17 +94,23 @@ export class ReconnectingWebSocket extends EventTarget {
     }
     socket.onmessage = ({ data }) => {
       listen()
-      if (data === "pong!" && pings) pings--
-      else this.dispatchEvent(new MessageEvent("message", { data }))
+      if (data === "pong!" && pings) return pings--
+      const mark = this.resume && MARK.exec(data.byteLength ? TEXT.decode(data.slice(0, 80)) : data)
+      if (!mark) return this.dispatchEvent(told(data))
+      this.#position = mark[2] // before a handler, which may close or throw
+      if (mark[1]) this.dispatchEvent(news("gap"))
+      if (mark[3]) this.dispatchEvent(told(data.slice(mark[0].length)))
     }
-    socket.onerror = () => setTimeout(() => socket.onclose && lost({})) // no close if blocked
+    socket.onerror = () => setTimeout(() => socket.onclose && lost()) // no close if blocked
     socket.onclose = lost
   }
 
-  /** @param {{code: number, reason: string}} close @param {number} opened when, 0 for never */
-  async #lost(close, opened) {
-    clearTimeout(this.#timer)
-    const loss = { ...close, ...(opened || this.#ended ? { status: 0 } : await this.#refusal()) }
+  /** @param {WebSocket} socket @param {Partial<Loss>} close @param {number} opened 0 for never */
+  async #lost(socket, { code = 1006, reason = "" }, opened) {
+    socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null
+    socket.close()
+    const answer = opened || this.#ended ? { status: 0 } : await this.#refusal(socket.url)
+    const loss = { code, reason, ...answer }
     if (this.#ended) return
     if (FINAL.includes(loss.status || loss.code) || loss.code >= 4000) return this.#end(loss)
     if (opened && performance.now() - opened >= LASTED) this.#tries = 0
@@ -110,8 +120,8 @@ export class ReconnectingWebSocket extends EventTarget {
   }
 
   /** What the same URL answers to HTTP, as the browser hides what it answered to the handshake. */
-  async #refusal() {
-    const url = this.url.replace("ws", "http")
+  async #refusal(/** @type {string} */ address) {
+    const url = address.replace("ws", "http")
     const foreign = globalThis.location && !url.startsWith(`${location.origin}/`)
     const abort = new AbortController(), stop = () => abort.abort()
     this.#wait(ANSWER, stop, () => this.#wait(AWAKE, stop))
