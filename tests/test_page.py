@@ -168,6 +168,26 @@ def test_a_ping_that_was_under_way_has_no_answer_and_an_end_says_what_to_do(
     expect(page.locator("#answer")).to_have_text("not sent")
 
 
+def test_messages_that_are_gone_are_said_where_they_were(
+    server: Running, context: BrowserContext
+) -> None:
+    page, connections = context.new_page(), list[WebSocketRoute]()
+    page.route_web_socket(re.compile("/ws/rooms/lobby/"), lambda one: connections.append(one))
+    page.goto(f"http://{server.address}/")
+    expect(page.locator("#room-state")).to_have_text("Connected")
+    connections[0].send("\x1ea-1")
+    connections[0].send("\x1ea-2\x1eone")
+    expect(page.get_by_role("log")).to_have_text("one")
+    connections[0].close(code=1012)
+    until(page, "its return", lambda: len(connections) == 2)
+    connections[1].send("\x1e!b-8")
+    connections[1].send("\x1eb-9\x1etwo")
+    lines = page.get_by_role("log").locator("p")
+    expect(lines).to_have_text(["one", "Some messages are gone.", "two"])
+    asked = [connection.url for connection in connections]
+    assert asked == [server.url(f"/ws/rooms/lobby/?after={after}") for after in ("", "a-2")]
+
+
 def test_a_full_service_is_said_and_tried_again(service: Service, context: BrowserContext) -> None:
     with service.run({"MAX_CONNECTIONS": "2"}) as server:
         first, second = connected(context, server), context.new_page()

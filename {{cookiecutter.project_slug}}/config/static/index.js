@@ -78,7 +78,7 @@ ping.addEventListener("drop", () => {
 })
 ping.addEventListener("end", unanswered)
 
-const room = open("ws/rooms/lobby/", find("room-state"))
+const room = open("ws/rooms/lobby/", find("room-state"), true)
 const me = `guest ${100 + Math.floor(Math.random() * 900)}`
 find("me").textContent = me
 function show(text, className = "") {
@@ -98,6 +98,7 @@ find("say").onsubmit = event => {
 }
 room.addEventListener("open", () => waiting().forEach(line => line.remove())) // all are sent next
 room.addEventListener("message", ({ data }) => show(data))
+room.addEventListener("gap", () => show("Some messages are gone."))
 room.addEventListener("drop", ({ detail }) => {
   waiting().find(line => line.textContent.endsWith(detail))?.remove()
   show(`Not sent: ${detail}`)
