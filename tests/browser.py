@@ -17,8 +17,8 @@ START = """
 import { ReconnectingWebSocket } from "./socket.js"
 window.ReconnectingWebSocket = ReconnectingWebSocket
 window.seen = []
-window.start = (url, options) => {
-  window.socket = new ReconnectingWebSocket(url, options)
+window.start = (url, options) => watch(window.socket = new ReconnectingWebSocket(url, options))
+window.watch = socket => {
   const tell = (...what) => seen.push(what)
   for (const name of ["open", "gap", "lost", "end", "drop"])
     socket.addEventListener(name, ({ detail }) => tell(name, detail))

@@ -1,5 +1,6 @@
 """The client of the page, `realtime/static/realtime/socket.js`, against servers made up for it."""
 
+import re
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,12 +12,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
+from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from tests.browser import MODULE, TEXTS, Answering, answering, until
 from tests.installing import missing
+from tests.rendering import FOLDER, TEMPLATE
 
 ORIGIN = "http://localhost:8000"
 WAKES = ["visibilitychange", "pageshow", "online"]
@@ -791,6 +793,37 @@ def test_cut_before_it_knew_where_it_stood_it_asks_for_a_gap(service: Service) -
     assert service.connections[1].url.endswith("?after=-")
     service.connections[1].send(f"{RS}!a-1")
     assert service.await_events("gap") == [{}]
+
+
+def test_the_document_s_example_shows_no_older_state_over_a_newer_message(
+    service: Service,
+) -> None:
+    questions: list[Route] = []
+    service.page.route("**/lobby/", lambda route: questions.append(route))
+    document = (TEMPLATE / FOLDER / "docs/browser.md").read_text("utf-8")
+    example = re.search(r"(?:    .+\n)+", document.partition("## What it missed\n")[2])
+    assert example
+    service.page.evaluate("window.shown = []; window.show = text => shown.push(text); 0")
+    service.page.evaluate(example[0].replace("const socket", "window.socket"))
+    service.page.evaluate("watch(socket)")
+
+    def come(connection: int, first: str, then: str, state: str, message: str) -> None:
+        service.until("a connection", lambda: len(service.connections) > connection)
+        service.connections[connection].send(f"{RS}{first}")
+        service.connections[connection].send(f"{RS}{then}{RS}{message}")
+        service.until(message, lambda: message in service.seen("message"))
+        service.until("a question for the state", lambda: len(questions) > connection)
+        questions[connection].fulfill(body=state)
+        service.until("all of it", lambda: message in service.page.evaluate("shown"))
+
+    come(0, "a-1", "a-2", "state", "message")
+    service.connections[0].close(code=1012)
+    service.await_events("lost")
+    service.pass_time(2)
+    come(1, "!b-7", "b-8", "another state", "another message")
+    shown = service.page.evaluate("shown")
+    assert shown == ["state", "message", "another state", "another message"]
+    assert service.connections[1].url.endswith("?after=a-2")
 
 
 def test_a_handler_that_raises_does_not_stop_it(service: Service) -> None:
