@@ -2,11 +2,13 @@
 
     python -m benchmarks.load URL COOKIE messages|connections CLIENTS SECONDS
     python -m benchmarks.load URL "" hold CLIENTS
+    python -m benchmarks.load URL COOKIE storm CLIENTS
 
 Prints a line of JSON for what was `done`: messages answered, with one outstanding for each client,
 or connections opened, pinged and closed; of their times in ms the median, `p50`, and `p99`; and the
 share of a core that this process was `busy`, whose rest is its head-room. `hold` opens connections,
-pings each once, prints, and ends with its standard input.
+pings each once, prints, and ends with its standard input. `storm` opens them all at once, prints
+how many `seconds` it took until each had its answer and how many `failed`, and ends.
 """
 
 import asyncio
@@ -52,7 +54,8 @@ async def connected(url: str, listener: WSListener, cookie: str = "") -> Any:
     headers = {"Origin": url.replace("ws", "http", 1).removesuffix(url.split("/", 3)[3])[:-1]}
     if cookie:
         headers["Cookie"] = cookie
-    options = {"extra_headers": headers, "use_aiofastnet": False}  # which connects more slowly
+    options = {"extra_headers": headers, "websocket_handshake_timeout": 60.0}
+    options["use_aiofastnet"] = False  # which connects more slowly
     transport, _ = await ws_connect(lambda: listener, url, **options)
     return transport
 
@@ -95,6 +98,20 @@ async def hold(url: str, clients: int) -> None:
     await asyncio.to_thread(sys.stdin.read)
 
 
+async def storm(url: str, cookie: str, clients: int) -> None:
+    """Open so many connections at once, and ping each."""
+    busy, began = Busy(), time.perf_counter()
+
+    async def client() -> None:
+        listener = Asking([], leave=False)
+        await connected(url, listener, cookie)
+        await listener.answered.wait()
+
+    done = asyncio.gather(*(client() for _ in range(clients)), return_exceptions=True)
+    failed = [error for error in await done if error]
+    busy.say(seconds=time.perf_counter() - began, failed=len(failed))
+
+
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run it in uvloop where that is installed, as it is with uvicorn and granian."""
     try:
@@ -109,5 +126,7 @@ if __name__ == "__main__":
     url, cookie, what, clients, *seconds = sys.argv[1:]
     if what == "hold":
         run(hold(url, int(clients)))
+    elif what == "storm":
+        run(storm(url, cookie, int(clients)))
     else:
         run(load(url, cookie, what, int(clients), float(seconds[0])))

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.contenders import PACKAGES
+from benchmarks.faults import FAULTS
+from benchmarks.returning import Returning
 from benchmarks.servers import installed
+from benchmarks.stage import Scale
 from tests.rendering import SERVERS
 
 
@@ -16,13 +19,26 @@ class Extent:
 
     rounds: int = 3
     seconds: float = 3
+    storm: int = 1500
     idle: int = 4000
     rooms: tuple[int, ...] = (100, 1000, 5000)
     room: int = 1000  # on each of the servers
     servers: tuple[str, ...] = tuple(SERVERS)
+    faults: tuple[str, ...] = tuple(FAULTS)
+    scale: Scale = field(default_factory=Scale)
 
 
-QUICK = Extent(rounds=1, seconds=0.3, idle=50, rooms=(20,), room=20, servers=("granian",))
+QUICK = Extent(
+    rounds=1,
+    seconds=0.3,
+    storm=20,
+    idle=50,
+    rooms=(20,),
+    room=20,
+    servers=("granian",),
+    faults=("deploy",),
+    scale=Scale(seconds=3, clients=Returning(4, 2, longest=0.5), times=1),
+)
 
 
 @dataclass

@@ -112,20 +112,27 @@ def cookie(project: Path) -> str:
     return f"sessionid={told.split('session:')[1].strip()}"
 
 
+def command(project: Path, server: str, contender: Contender, port: int) -> list[str]:
+    """What runs the application as in production."""
+    parts = production_command(project, server, port, contender.application)
+    if "benchmarks" in contender.application:
+        for option in {"--lifespan", "--ws"}.intersection(parts):  # which not every other knows
+            parts[parts.index(option) + 1] = "auto"
+    return parts
+
+
+def variables(project: Path, contender: Contender, **more: str) -> dict[str, str]:
+    """The environment that it runs in."""
+    path = f"{project}:{TEMPLATE}"
+    return environment(PYTHONPATH=path, **(SETTINGS | contender.variables | more))
+
+
 @contextmanager
-def serving(
-    project: Path, server: str, contender: Contender, **variables: str
-) -> Iterator[Serving]:
+def serving(project: Path, server: str, contender: Contender, **more: str) -> Iterator[Serving]:
     """Run the application as in production."""
     port = free_port()
-    command = production_command(project, server, port, contender.application)
-    if "benchmarks" in contender.application:
-        for option in {"--lifespan", "--ws"}.intersection(command):  # which not every other knows
-            command[command.index(option) + 1] = "auto"
-    variables = environment(
-        PYTHONPATH=f"{project}:{TEMPLATE}", **(SETTINGS | contender.variables | variables)
-    )
     log = project / f"{port}.log"
-    options: dict[str, Any] = {"cwd": project, "env": variables, "preexec_fn": on_core(0)}
-    with started(command, port, log, **options) as process:
+    environ = variables(project, contender, **more)
+    options: dict[str, Any] = {"cwd": project, "env": environ, "preexec_fn": on_core(0)}
+    with started(command(project, server, contender, port), port, log, **options) as process:
         yield Serving(project, port, process.pid)

@@ -36,6 +36,20 @@ class Table:
         return low, high
 
 
+@dataclass
+class Sheet:
+    """Several figures of each row, each with the title of its column; it has no chart."""
+
+    title: str
+    rows: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def markdown(self) -> str:
+        """A row for each."""
+        columns = list(next(iter(self.rows.values())))
+        rows = [[self.title, *columns], ["---", *["---:"] * len(columns)]]
+        return lines(rows + [[k, *map(number, v.values())] for k, v in self.rows.items()])
+
+
 def number(value: float) -> str:
     """With three digits, or as many as there are before the point; a count as it is."""
     whole = isinstance(value, int) or value >= 100 or not value
@@ -49,8 +63,10 @@ def ratio(table: Table, one: str, other: str) -> str:
     return f"{table.median(one) / table.median(other):.2f}"
 
 
-def markdown(table: Table) -> str:
+def markdown(table: Table | Sheet) -> str:
     """A row for each contender: median, quartiles, and the ratios to what is known."""
+    if isinstance(table, Sheet):
+        return table.markdown()
     others = [name for name in REFERENCES if name in table.values]
     several = any(len(values) > 1 for values in table.values.values())
     head = [table.title, table.unit, *(["quartiles"] if several else [])]
@@ -60,11 +76,15 @@ def markdown(table: Table) -> str:
         spread = [f"{low} to {high}" if low != high else ""] if several else []
         ratios = [ratio(table, name, other) for other in others]
         rows.append([name, number(table.median(name)), *spread, *ratios])
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([*lines, *(["", table.note] if table.note else [])])
+    return "\n".join([lines(rows), *(["", table.note] if table.note else [])])
 
 
-def document(tables: Iterable[Table], circumstances: str, command: str) -> str:
+def lines(rows: Iterable[Iterable[str]]) -> str:
+    """The rows as lines of Markdown."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def document(tables: Iterable[Table | Sheet], circumstances: str, command: str) -> str:
     """All tables, and how they came about."""
     head = [
         "# Benchmarks",

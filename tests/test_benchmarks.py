@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.charts import chart
+from benchmarks.outcomes import Outcome
 from benchmarks.tables import Table, markdown, number
 from tests.browser import chromium_program
 from tests.installing import environment, program
@@ -15,9 +16,10 @@ from tests.rendering import TEMPLATE
 from tests.services import postgres
 
 RATES = {"messages", "p50", "p99", "connections", "sessions", "memory", "database"}
+STORM = {"storm", "storm-p50", "storm-worst"}
 ROOMS = {"fanout-process-20", "lost-process-20", "fanout-redis-20", "lost-redis-20"}
 SERVERS = {f"servers-{name}" for name in ("messages", "connections", "memory", "fanout")}
-OTHERS = {"first-pong", "reload", "lines-own", "lines-theirs"}
+OTHERS = {"deploy", "first-pong", "reload", "lines-own", "lines-theirs"}
 
 
 def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -44,9 +46,10 @@ def test_all_measures_run_and_are_written_with_a_chart_each(tmp_path: Path) -> N
     require()
     done = benchmarks("--quick", "--output", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {path.stem for path in tmp_path.glob("charts/*.svg")} == RATES | ROOMS | SERVERS | OTHERS
+    ours = RATES | STORM | ROOMS
+    assert {path.stem for path in tmp_path.glob("charts/*.svg")} == ours | SERVERS | OTHERS
     told = (tmp_path / "benchmarks.md").read_text("utf-8")
-    assert told.count("| this service |") == len(RATES | ROOMS) + 2
+    assert told.count("| this service |") == len(ours) + 3
     assert "left out" not in done.stdout
 
 
@@ -54,8 +57,8 @@ def test_an_unknown_measure_is_refused_in_a_line_that_lists_them() -> None:
     done = benchmarks("speed")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith(
-        "no measure speed: there are messages, connections, sessions, memory, fanout, redis, "
-        "database, servers, first, lines"
+        "no measure speed: there are deploy, messages, connections, sessions, storm, memory, "
+        "fanout, redis, database, servers, first, lines"
     )
 
 
@@ -67,6 +70,33 @@ def test_a_table_has_medians_quartiles_and_ratios_to_what_is_known() -> None:
         "| bare ASGI | 2,000 | 1,000 to 3,000 |  |",
         "| other | 500 |  | 0.25 |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ([0, 1, 2, 3, 4], (0, 0, 0, 0)),
+        ([0, 3, 4], (2, 0, 0, 0)),
+        ([0, 1, 2], (1, 0, 0, 0)),
+        ([0, 1, 1, 2, 3, 3, 4], (0, 1, 0, 0)),  # to publish 3 had failed at first
+        ([0, 2, 1, 3, 4], (0, 0, 1, 0)),
+        ([0, "lost", "open", "gap", 3, 4], (0, 0, 0, 1)),
+        (["gap", 1, 3, 4], (1, 0, 0, 1)),
+        ([0, 1, "gap"], (2, 0, 0, 1)),
+    ],
+)
+def test_what_a_client_saw_is_judged(
+    told: list[int | str], expected: tuple[int, int, int, int]
+) -> None:
+    outcome = Outcome(total=4)
+    outcome.judge([*enumerate(told)], doubtful=[3])
+    assert (*outcome.lost, outcome.twice, outcome.disordered, *outcome.gaps) == expected
+
+
+def test_a_client_is_back_with_the_first_message_after_its_loss() -> None:
+    outcome = Outcome(total=4)
+    outcome.judge([(0, 0), (1, "lost"), (2, "lost"), (3, "open"), (4.5, 1), (5, 2), (6, 3)], [])
+    assert (outcome.back, outcome.silence) == ([3.5], 4.5)
 
 
 @pytest.mark.parametrize(

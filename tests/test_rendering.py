@@ -22,14 +22,16 @@ FILES = {
         config/settings.py config/static/icon.svg config/static/index.css config/static/index.js
         config/templates/index.html config/urls.py config/websocket.py
         config/test_settings.py
-        docs/browser.md docs/database.md docs/production.md docs/servers.md
+        docs/browser.md docs/database.md docs/messages.md docs/production.md docs/servers.md
         realtime/README.md realtime/__init__.py realtime/apps.py realtime/asgi.py
-        realtime/backends/__init__.py realtime/backends/redis.py realtime/broadcast.py
+        realtime/backends/__init__.py realtime/backends/memory.py realtime/backends/redis.py
+        realtime/backends/stream.py realtime/broadcast.py realtime/channels.py
         realtime/checks.py realtime/closing.py realtime/connections.py realtime/database.py
         realtime/debugging.py realtime/handshake.py realtime/health.py realtime/lifespan.py
         realtime/logins.py realtime/management/__init__.py realtime/wrappers.py
         realtime/management/commands/__init__.py realtime/management/commands/runserver.py
-        realtime/outbox.py realtime/proxy.py realtime/server.py
+        realtime/outbox.py realtime/proxy.py realtime/resuming.py realtime/server.py
+        realtime/sockets.py
         realtime/static/realtime/socket.js realtime/testing.py realtime/types.py
         realtime/tests/__init__.py realtime/tests/asgi.py realtime/tests/loops.py
         realtime/tests/test_asgi.py realtime/tests/test_broadcast.py
@@ -39,6 +41,7 @@ FILES = {
         realtime/tests/test_handshake.py realtime/tests/test_lifespan.py
         realtime/tests/test_logins.py
         realtime/tests/test_proxy.py realtime/tests/test_redis.py
+        realtime/tests/test_redis_resuming.py realtime/tests/test_resuming.py
         realtime/tests/test_testing.py realtime/tests/urls.py
         tests/__init__.py tests/server.py tests/test_page.py tests/test_ping_pong.py
         tests/test_room.py tests/test_server.py tests/test_service.py

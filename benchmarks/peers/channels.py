@@ -9,6 +9,7 @@ django = get_asgi_application()
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.db import database_sync_to_async  # noqa: E402
 from channels.generic.websocket import AsyncWebsocketConsumer  # noqa: E402
+from channels.layers import get_channel_layer  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.urls import path  # noqa: E402
@@ -55,6 +56,11 @@ class Control(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def receive(self, text_data: Any = None, bytes_data: Any = None) -> None:
         for _ in range(int(text_data.split()[1])):
             await self.channel_layer.group_send("fanout", {"type": "say", "text": MESSAGE})
+
+
+async def tell(text: str) -> None:
+    """Publish to the room, from any process."""
+    await get_channel_layer().group_send("fanout", {"type": "say", "text": text})
 
 
 class Query(AsyncWebsocketConsumer):  # type: ignore[misc]

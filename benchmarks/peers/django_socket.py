@@ -7,7 +7,7 @@ from django.core.asgi import get_asgi_application
 django = get_asgi_application()
 
 from asgiref.sync import sync_to_async  # noqa: E402
-from django_socket import ASGIApplication, ws  # noqa: E402
+from django_socket import ASGIApplication, broadcast, ws  # noqa: E402
 
 from benchmarks.peers.common import MESSAGE, wait  # noqa: E402
 
@@ -40,6 +40,11 @@ async def control(sock: Any) -> None:
     async for message in sock:
         for _ in range(int(message.text.split()[1])):
             await sock.broadcast(MESSAGE, to="fanout")
+
+
+async def tell(text: str) -> None:
+    """Publish to the room, from any process."""
+    await broadcast(text, to="fanout")
 
 
 @ws("query/")

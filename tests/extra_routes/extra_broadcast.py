@@ -13,7 +13,8 @@ from django.db import connection, transaction
 from django.db.models.signals import post_save
 from django.http import HttpResponse, JsonResponse
 from django.urls import path
-from realtime.broadcast import PublishError, per_loop, publish, publish_on_commit, subscribe
+from realtime.broadcast import PublishError, publish, publish_on_commit, subscribe
+from realtime.channels import per_loop
 from realtime.closing import close
 from realtime.connections import opened
 from realtime.database import database_thread
@@ -201,7 +202,7 @@ async def state(request):
     return JsonResponse(
         {
             "connections": len(opened),
-            "channels": sorted(per_loop[asyncio.get_running_loop()].subscribers),
+            "channels": sorted(per_loop[asyncio.get_running_loop()].known),
             "tasks": len(asyncio.all_tasks()),
             "threads": threading.active_count(),
             "database threads": sum(t.name.startswith("database") for t in threading.enumerate()),

@@ -8,6 +8,7 @@ os.environ |= dict.fromkeys(["ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "FORWARDED
 from config.settings import *  # noqa: F403
 
 REDIS_URL = MAX_CONNECTIONS = None
+HISTORY_SECONDS, HISTORY_MESSAGES = 120, 1000
 DRAIN_SECONDS = 0
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast
 LOGGING["handlers"]["console"]["class"] = "logging.NullHandler"  # type: ignore  # noqa: F405

@@ -24,7 +24,7 @@ async def ping_pong(request: HttpRequest, receive: Receive, send: Send) -> None:
 async def room(request: HttpRequest, receive: Receive, send: Send, room: str) -> None:
     """Send what a client says to everyone in the room."""
     await receive()  # websocket.connect
-    async with subscribe(f"room.{room}", send):
+    async with subscribe(f"room.{room}", send, request.GET.get("after")):
         await send({"type": "websocket.accept"})  # in here, so that the client misses nothing
         while True:
             match await receive():

@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from realtime import connections, server
 from realtime.closing import identify, listen
 from realtime.connections import Connection
-from realtime.database import in_thread
+from realtime.database import in_thread, turn
 from realtime.debugging import watch
 from realtime.handshake import Handshakes, refusal
 from realtime.types import Event, Receive, Scope, Send
@@ -52,7 +52,9 @@ class WebSocketHandler(Handshakes):
 
     async def hold(self, connection: Connection, scope: Scope, receive: Receive) -> None:
         """Answer the handshake, run the loop, and send the close."""
-        request, loop, headers, refused = await self.in_thread(scope)
+        async with turn():
+            connection.begin()
+            request, loop, headers, refused = await self.in_thread(scope)
         if refused:
             await receive()  # websocket.connect
             connection.closed = True

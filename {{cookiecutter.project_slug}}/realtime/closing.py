@@ -11,17 +11,10 @@ from typing import Any
 from django.http import HttpRequest
 
 from realtime import connections
-from realtime.broadcast import (
-    PublishError,
-    after_commit,
-    channels,
-    check_channel,
-    hand_out_here,
-    per_loop,
-    publish_from_thread,
-)
+from realtime.channels import channels, per_loop, publish_from_thread
 from realtime.connections import Connection
-from realtime.types import Event
+from realtime.database import after_commit
+from realtime.types import Message, PublishError, check_channel
 
 CHANNEL = "\0close"  # on which the processes tell each other
 RETRY = 0.5  # seconds between attempts to tell the other processes
@@ -71,20 +64,22 @@ def announce(closing: dict[str, Any], made: float) -> None:
     try:
         publish_from_thread(CHANNEL, wire(closing, made))
     except PublishError as error:
-        loops = [loop for loop, here in list(per_loop.items()) if here.redis]
-        serving = [loop for loop in loops if loop.is_running()]
+        serving = [loop for loop, here in list(per_loop.items()) if CHANNEL in here.known]
+        serving = [loop for loop in serving if loop.is_running()]
         if not serving:
             raise
         logger.error("Other processes will close connections later. %s", error)
         asyncio.run_coroutine_threadsafe(announce_again(closing, made), serving[0])
-        hand_out_here(CHANNEL, wire(closing, made))
+        for loop in serving:
+            channel = per_loop[loop].known[CHANNEL]
+            loop.call_soon_threadsafe(channel.hand_out, wire(closing, made))
 
 
 async def announce_again(closing: dict[str, Any], made: float) -> None:
     """Tell every process as soon as Redis is back."""
     while True:
         try:
-            await channels().redis.publish(CHANNEL, wire(closing, made))
+            await channels().backend.publish(CHANNEL, wire(closing, made), True)
             return
         except PublishError:
             await asyncio.sleep(RETRY)
@@ -97,7 +92,8 @@ def wire(closing: dict[str, Any], made: float) -> str:
 
 def listen() -> None:
     """Hear, in this event loop, what is to be closed."""
-    channels().subscribers.setdefault(CHANNEL, {})[obey] = None
+    if CHANNEL not in (here := channels()).known:
+        here.channel(CHANNEL).listeners.append(obey)
 
 
 @asynccontextmanager
@@ -110,12 +106,15 @@ async def listening() -> AsyncIterator[None]:
         await channels().close()
 
 
-def obey(event: Event) -> None:
-    """Close the connections that are meant."""
+def obey(message: Message | None, age: float) -> None:
+    """Close the connections that are meant; all of them if a closing was missed and is gone."""
+    if message is None:
+        connections.end_here("closings may be missing")
+        return
     try:
-        closing = json.loads(event["text"])
+        closing = json.loads(message)
         whose = {str(key): str(value) for key, value in closing["whose"].items()}
-        until = time.monotonic() - float(closing["age"]) + float(closing["refuse"])
+        until = time.monotonic() - age - float(closing["age"]) + float(closing["refuse"])
         connections.check_close(closing["code"], closing["reason"])
         connections.end_all(whose, closing["code"], closing["reason"], until)
     except (AttributeError, KeyError, TypeError, ValueError) as error:

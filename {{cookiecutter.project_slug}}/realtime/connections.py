@@ -3,15 +3,9 @@
 import asyncio
 import logging
 import math
-import os
-import socket
-import stat
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from contextvars import ContextVar
-from functools import cache
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -19,6 +13,7 @@ from django.conf import settings
 from django.http import HttpResponse
 
 from realtime import server
+from realtime.sockets import files, set_tcp_options
 from realtime.types import Event, Send
 
 logger = logging.getLogger(__name__)
@@ -28,17 +23,6 @@ HANDSHAKE = 10.0  # seconds for a handshake, up to the accept
 AGAIN = 3.0  # seconds that a loop has to end, before it is cancelled again
 SWEEP = 2.0  # seconds between looks at all connections
 REMEMBERED = 60.0  # seconds for which an end of many holds for handshakes that are under way
-SPARE = 64  # open files beside those of connections, as of the database and of Redis
-# A client is dropped 50 s after its last sign of life: 20 s of silence and three probes without an
-# answer, or 50,000 ms with data that it does not acknowledge or has no room for. The last one is
-# for the bytes that wait in the kernel: without a limit megabytes do, and `send` never has to wait.
-TCP_OPTIONS = {
-    "TCP_KEEPIDLE": 20,
-    "TCP_KEEPINTVL": 10,
-    "TCP_KEEPCNT": 3,
-    "TCP_USER_TIMEOUT": 50_000,
-    "TCP_NOTSENT_LOWAT": 128 * 1024,
-}
 
 serves = False  # whether this process may have connections at all; a command has none
 opened: "set[Connection]" = set()
@@ -84,6 +68,12 @@ class Connection:
         self.timer = self.loop.call_later(HANDSHAKE, self.end, LATER)
         current.set(self)
         opened.add(self)
+
+    def begin(self) -> None:
+        """Give the handshake its time from now on: it has waited for its turn."""
+        if self.code is None:
+            self.timer.cancel()
+            self.timer = self.loop.call_later(HANDSHAKE, self.end, LATER)
 
     def send(self, event: Event) -> Awaitable[None]:
         """The server's `send`, as the loop gets it: it notes the accept and the close."""
@@ -191,6 +181,15 @@ def end_all(whose: dict[str, str], code: int, reason: str, until: float) -> None
     loop.call_later(max(until - time.monotonic(), 0) + REMEMBERED, _forget, key, end)
 
 
+def end_here(reason: str, seconds: float = 0) -> list[Connection]:
+    """End all of this event loop with 1012, spread evenly over so many seconds; return them."""
+    loop = asyncio.get_running_loop()
+    here = [connection for connection in list(opened) if connection.loop is loop]
+    for place, connection in enumerate(here):
+        loop.call_later(seconds * place / len(here), connection.end, STOPPED, reason)
+    return here
+
+
 def _forget(key: tuple[str, str], end: End) -> None:
     recent[key].remove(end)
     if not recent[key]:
@@ -225,20 +224,6 @@ def refuses() -> str:
     return "the service stops" if stops() else "too many connections" if full else ""
 
 
-@cache
-def files() -> int:
-    """How many connections fit into this process' limit of open files, which it raises first."""
-    try:
-        import resource
-    except ModuleNotFoundError:  # Windows
-        return sys.maxsize
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = 1 << 20 if hard == resource.RLIM_INFINITY else min(hard, 1 << 20)
-    with suppress(ValueError, OSError):  # macOS, whose limit is not what it says
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-    return max(resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE, SPARE)
-
-
 def stops() -> bool:
     """Whether the server stops."""
     return any(not loop.is_closed() for loop in list(stopping))
@@ -251,13 +236,10 @@ def unavailable(why: str) -> HttpResponse:
     return HttpResponse(body, "text/plain", 503, headers={"Retry-After": "5"})
 
 
-def close_all(seconds: float) -> "list[Connection]":
-    """Close all of this event loop with 1012, spread evenly over so many seconds; take no more."""
-    stopping.add(loop := asyncio.get_running_loop())
-    mine = [connection for connection in list(opened) if connection.loop is loop]
-    for place, connection in enumerate(mine):
-        loop.call_later(seconds * place / len(mine), connection.end, STOPPED, "service restart")
-    return mine
+def close_all(seconds: float) -> list[Connection]:
+    """Take no more connections, and end those that there are."""
+    stopping.add(asyncio.get_running_loop())
+    return end_here("service restart", seconds)
 
 
 async def drain() -> None:
@@ -277,24 +259,3 @@ async def shut_down() -> None:
                 if connection.ending:
                     connection.task.cancel()
     await asyncio.sleep(0.1)  # in which the server sends what it still holds
-
-
-def set_tcp_options() -> None:
-    """Set them for every TCP socket of this process; connections inherit the listening socket's.
-
-    It goes by the list of open files: ASGI has no way to a socket. See tcp(7).
-    """
-    with suppress(FileNotFoundError):  # a system without /dev/fd
-        for descriptor in map(int, os.listdir("/dev/fd")):
-            with suppress(OSError):  # closed meanwhile, or not TCP
-                if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-                    with socket.socket(fileno=os.dup(descriptor)) as tcp:
-                        _set_on(tcp)
-
-
-def _set_on(tcp: socket.socket) -> None:
-    if tcp.family in {socket.AF_INET, socket.AF_INET6}:
-        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in TCP_OPTIONS.items():
-            if hasattr(socket, name):  # on this system
-                tcp.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

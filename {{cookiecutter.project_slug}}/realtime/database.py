@@ -4,8 +4,9 @@ import asyncio
 import atexit
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, Future
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread
@@ -13,7 +14,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
-from django.db import connections
+from django.db import connections, transaction
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 
@@ -89,10 +90,35 @@ class Threads(Executor):
 
 threads: Any = Threads("handshake", size=32)  # asgiref asks for a ThreadPoolExecutor
 in_thread: Any = partial(sync_to_async, thread_sensitive=False, executor=threads)
+turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+TURNS = 8  # handshakes at once, between which pages and open connections have theirs
+LONG = 0.01  # seconds, after which a handshake that has only waited is not one of them
 shared = False  # during a test, whose transaction belongs to one connection
 free: list[Threads] = []  # each a single thread, which has ended if it was not used of late
 slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 BLOCKS = 20  # at once, as many as connections in a pool
+
+
+@asynccontextmanager
+async def turn() -> AsyncIterator[None]:
+    """A handshake's turn: first come, first served.
+
+    In a storm thirty threads would leave the event loop none before the last handshake is answered.
+    A turn ends early where the processor is idle, as with a slow database: more may wait for that.
+    """
+    loop, held = asyncio.get_running_loop(), ExitStack()
+    slot = turns.setdefault(loop, asyncio.Semaphore(TURNS))
+    await slot.acquire()
+    began = time.process_time()
+
+    def look() -> None:
+        if time.process_time() - began < LONG / 2:
+            held.close()
+
+    with held:
+        held.callback(slot.release)
+        held.callback(loop.call_later(LONG, look).cancel)
+        yield
 
 
 class database_thread:
@@ -166,6 +192,17 @@ def keep(connection: Any, **kwargs: Any) -> None:
     if current_thread().name == "handshake" and not pool:
         connection.close_at = time.monotonic() + 60
         connection.health_check_enabled = True
+
+
+def after_commit(function: Callable[[], None], using: str | None = None) -> None:
+    """Call the function once the transaction commits, at once where there is none."""
+    connection = transaction.get_connection(using)
+    if connection.in_atomic_block:
+        transaction.on_commit(function, using, robust=True)  # a failure stops no other function
+    elif connection.connection and not connection.autocommit:  # by hand: `on_commit` would raise
+        connection.run_on_commit.append((set(), function, True))
+    else:
+        function()
 
 
 @atexit.register

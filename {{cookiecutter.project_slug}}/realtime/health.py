@@ -5,11 +5,12 @@ from concurrent.futures import wait
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.conf import settings
 from django.db import connections as databases
 from django.http import HttpRequest, JsonResponse
 from django.utils.decorators import sync_and_async_middleware
 
-from realtime.broadcast import backend
+from realtime.channels import backend
 from realtime.connections import count, stops
 from realtime.database import threads
 
@@ -39,8 +40,8 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Whether it can do its work: 200, or 503 with what is wrong."""
     asked = {f"database {alias}": threads.submit(ask, alias) for alias in databases}
-    if redis := backend():
-        asked["redis"] = threads.submit(redis.client().ping)
+    if settings.REDIS_URL:
+        asked["redis"] = threads.submit(backend().ping)
     wait(asked.values(), timeout=SOON)
     wrong = [name for name, said in asked.items() if not said.done() or said.exception()]
     wrong += ["stopping"] if stops() else []

@@ -32,8 +32,8 @@ class Outbox:
     """
 
     __slots__ = (
-        *("channel", "due", "end", "events", "held", "loop", "over", "protocol", "send", "since"),
-        *("size", "task"),
+        *("channel", "due", "end", "events", "first", "held", "late", "loop", "opening", "over"),
+        *("protocol", "send", "since", "size", "task"),
     )
 
     def __init__(self, channel: str, send: Send) -> None:
@@ -47,7 +47,10 @@ class Outbox:
         self.due = 0.0  # when the client should have taken what is under way
         self.over = False
         self.task: asyncio.Task[None] | None = None
-        self.held = owner is not None and not owner.accepted
+        self.held = int(owner is not None and not owner.accepted)  # by how many
+        self.first: Any = None  # what reads a state, of a client that gets one
+        self.late = False  # its loop has gone on without knowing where the channel stands
+        self.opening: asyncio.Task[None] | None = None  # looks for what the client has missed
         self.protocol = owner.protocol if owner else None
         if owner and send == owner.send:  # which only notes other events
             self.send = owner.server_send
@@ -76,10 +79,16 @@ class Outbox:
         if too_much:
             self.give_up()
 
+    def begin(self, events: list[Event]) -> None:
+        """Release it: these are sent before all that waits."""
+        self.events.extendleft(reversed(events))
+        self.size += sum(map(size, events))
+        self.release()
+
     def release(self) -> None:
-        """Send from now on."""
-        self.held = False
-        if self.events and not self.over:
+        """Send from now on, if nothing else holds it."""
+        self.held -= 1
+        if self.events and not (self.held or self.over or self.task):
             self.put(self._next())
 
     def _next(self) -> Event:

@@ -14,9 +14,8 @@ from django.utils.module_loading import import_string
 
 from realtime import database
 from realtime.asgi import WebSocketHandler
-from realtime.broadcast import check
 from realtime.handshake import Handshakes
-from realtime.types import Event, Receive, Scope, Send
+from realtime.types import Event, Receive, Scope, Send, check
 
 databases: Any = connections
 per_thread = databases._connections

@@ -24,3 +24,21 @@ def size(event: Event) -> int:
 
 class PublishError(Exception):
     """The message was not published: Redis is away."""
+
+
+def check_channel(channel: str) -> None:
+    """Raise TypeError or ValueError for a name that no channel of the service can have."""
+    if not isinstance(channel, str):
+        raise TypeError(f"a channel's name is str, not {type(channel).__name__}: {channel!r}")
+    if channel.startswith("\0"):
+        raise ValueError(f"a channel whose name begins with NUL is the machinery's: {channel!r}")
+    channel.encode()  # raises UnicodeEncodeError, a ValueError, for a lone surrogate
+
+
+def check(message: Message) -> Message:
+    """Return the message. Raises TypeError if it is neither text nor binary."""
+    if not isinstance(message, (str, bytes)):
+        raise TypeError(f"a message is str or bytes, not {type(message).__name__}: {message!r}")
+    if isinstance(message, str):
+        message.encode()  # raises UnicodeEncodeError, which each `send` would do otherwise
+    return message

@@ -6,85 +6,110 @@ Redis is away, tells nobody that it was, and repeats a command that may have bee
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from contextlib import suppress
-from functools import cache
+from itertools import groupby
+from operator import attrgetter
 from random import uniform
-from typing import Any
-from weakref import WeakSet
+from secrets import token_hex
+from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.utils.crypto import salted_hmac
-from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
-from redis.retry import Retry
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from realtime.backends import Kept, Position, kept, limits, parse
+from realtime.backends.stream import (
+    OPTIONS,
+    SCRIPTS,
+    asking,
+    client,
+    decode,
+    encode,
+    name,
+    name_of,
+    publishing,
+)
 from realtime.types import Message, PublishError
 
 FAILURES = (RedisError, OSError, TimeoutError)
-# With RESP3, its default, redis-py's asyncio pool hands out connections that Redis has closed.
-OPTIONS: dict[str, Any] = {"socket_connect_timeout": 2, "socket_timeout": 5, "protocol": 2}
 IDLE = 1.0  # seconds after which the publishing connection may be lost, and is tried before its use
 SILENCE, ANSWER = 10.0, 2.0  # seconds until Redis is pinged, and for it to answer
 PAUSE, LONGEST_PAUSE = 0.05, 0.4  # seconds between attempts to connect
-RECOVERY = 1.0  # seconds after which the other processes have subscribed again, too
 ALIVE = "\0alive"  # subscribed to at any rate: Redis takes no empty list
-backends: "WeakSet[RedisBackend]" = WeakSet()
 logger = logging.getLogger(__name__)
 
 
-class RedisBackend:
-    """One event loop's link to Redis: hands out what comes on the wanted channels.
+class Work(NamedTuple):
+    """What Redis is to do, and who waits for its answer."""
 
-    All that speaks to Redis runs in its own tasks, where no client's cancellation reaches it: on
+    channel: str
+    message: bytes  # to publish; none to ask what is kept
+    keep: bool
+    after: tuple[str, int]  # the position that is asked about
+    done: asyncio.Future[Any]
+
+    def call(self) -> Any:
+        """What is the same for messages that one call of the script publishes."""
+        return self.channel if self.message and self.keep else id(self)
+
+
+class Backend:
+    """One event loop's link to Redis: passes on what comes on the known channels.
+
+    All that speaks to Redis runs in tasks of its own, where no client's cancellation reaches it: on
     Python 3.11 `asyncio.wait_for`, which redis-py uses, may swallow one, and with it a logout.
     """
 
     def __init__(self, channels: Any) -> None:
-        self.channels, self.wanted = channels, channels.subscribers.keys()
-        retry, self.loop = AsyncRetry(NoBackoff(), 0), asyncio.get_running_loop()
+        self.channels, self.loop = channels, asyncio.get_running_loop()
+        retry = AsyncRetry(NoBackoff(), 0)
         self.client = AsyncRedis.from_url(str(settings.REDIS_URL), retry=retry, **OPTIONS)
         self.pubsub: Any = None
         self.error: Exception | None = None  # why nothing can be published
         self.tried = asyncio.Event()  # to connect, for the first time or after a loss
-        self.run_id: Any = None  # of Redis: another one after each of its starts
-        self.lost: float | None = None  # when the subscription was, until it is back
-        self.published = 0.0  # when, for the last time
-        self.asked: dict[str, asyncio.Event] = {}  # set once Redis has confirmed the channel
+        self.run = ""  # Redis's run_id: another one after each of its starts
+        self.used = 0.0  # when a command was carried out, for the last time
+        self.asked: set[str] = set()  # channels that are subscribed to, or about to be
         self.lock = asyncio.Lock()  # SUBSCRIBE and UNSUBSCRIBE have to go out in order
-        self.outgoing: list[tuple[bytes, bytes, asyncio.Future[Exception | None]]] = []
-        self.tasks: set[asyncio.Task[None]] = set()
-        self._start(self._run())
-        backends.add(self)
+        self.outgoing: list[Work] = []
+        channels.start(self._run())
 
-    def agree(self, channel: str) -> asyncio.Task[None]:
-        """Subscribe or unsubscribe, as is wanted; done when Redis has confirmed, or is away."""
-        return self._start(self._agree(channel))
+    def agree(self, channel: str) -> None:
+        """Subscribe or unsubscribe, as is wanted."""
+        self.channels.start(self._agree(channel))
 
-    async def publish(self, channel: str, message: Message) -> None:
-        """Publish, with all that is published meanwhile. Raises PublishError if Redis is away."""
-        done: asyncio.Future[Exception | None] = self.loop.create_future()
-        self.outgoing.append((name(channel), encode(message), done))
+    async def publish(self, channel: str, message: Message, keep: bool) -> None:
+        """Publish, with all that is published meanwhile."""
+        await self._ask(channel, encode(message), keep and limits(channel)[0] > 0)
+
+    async def since(self, channel: str, position: Position | None) -> Kept:
+        """What is kept since the position. Waits for Redis."""
+        while True:
+            try:
+                top, now, *entries = await self._ask(channel, b"", True, position or ("", 0))
+                break
+            except PublishError:
+                await asyncio.sleep(LONGEST_PAUSE)
+        messages = []
+        for moment, _, message in (entry.split(b" ", 2) for entry in entries):
+            messages.append((decode(message), (int(now) - int(moment)) / 1e6))
+        epoch, _, offset = top.decode().rpartition("-")
+        return kept(channel, position, Position(epoch, int(offset)), messages)
+
+    async def _ask(
+        self, channel: str, message: bytes, keep: bool, after: tuple[str, int] = ("", 0)
+    ) -> Any:
+        """Have Redis do it, after what waits. Raises PublishError if Redis is away."""
+        work = Work(channel, message, keep, after, self.loop.create_future())
+        self.outgoing.append(work)
         if len(self.outgoing) == 1:
-            self._start(self._publish_all())
-        if error := await done:
-            raise PublishError("Redis is away") from error
-
-    async def close(self) -> None:
-        """End the link, even if redis-py loses a cancellation."""
-        while tasks := tuple(self.tasks):
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks, timeout=1)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        return task
+            self.channels.start(self._work())
+        answer = await work.done
+        if isinstance(answer, Exception):
+            raise PublishError("Redis is away") from answer
+        return answer
 
     async def _run(self) -> None:
         """Listen; when the connection is lost, connect again."""
@@ -97,103 +122,123 @@ class RedisBackend:
                 except Exception as error:
                     if self.error:
                         self.tried.set()
+                        self.channels.away()
                     else:  # perhaps only the connection was lost: who comes waits for the next
                         logger.error("Redis is away, and nothing can be published: %r", error)
                         self.tried.clear()
                     self.error = error
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = PAUSE if self.pubsub else min(2 * pause, LONGEST_PAUSE)
                 if self.pubsub:
-                    pause, self.lost = PAUSE, self.lost or self.loop.time()
-                self.pubsub = None
-                for confirmed in self.asked.values():  # nobody has to wait for it
-                    confirmed.set()
+                    self.pubsub = None
+                    self.channels.cut()
                 await asyncio.sleep(uniform(pause / 2, pause))  # noqa: S311
 
     async def _listen(self, pubsub: Any) -> None:
-        """Subscribe, and hand out what comes. Raises one of FAILURES when nothing does."""
-        run_id = None
+        """Subscribe, and pass on what comes. Raises one of FAILURES when nothing does."""
         with suppress(ResponseError):  # INFO is not permitted
-            run_id = (await self.client.info("server")).get("run_id")
-        if self.run_id and run_id not in (self.run_id, None):
-            self.lost = None  # Redis itself was down: nothing was published meanwhile
-        self.run_id = run_id
+            self.run = (await self.client.info("server")).get("run_id", "")
         async with self.lock:
-            self.asked = {channel: asyncio.Event() for channel in (ALIVE, *self.wanted)}
+            self.asked = {ALIVE, *self.channels.known}
             await pubsub.subscribe(*map(name, self.asked))
             self.pubsub = pubsub
-        self._start(self._recover(pubsub))
+        if self.error:
+            logger.info("Redis is back")
+        self.error, self.used = None, 0.0
+        self.tried.set()
         while going_on():
             if (message := await pubsub.get_message(timeout=SILENCE)) is None:
                 await pubsub.ping()
                 message = await pubsub.get_message(timeout=ANSWER)
             match message:
-                case {"type": "message", "channel": channel, "data": data}:
-                    try:
-                        self.channels.hand_out(name_of(channel), decode(data))
-                    except ValueError as error:
-                        logger.error("A message that is none of ours is dropped: %s", error)
+                case {"type": "message", "channel": key, "data": data}:
+                    self._receive(name_of(key), data)
                     await asyncio.sleep(0)  # the clients are sent to meanwhile
-                case {"type": "subscribe", "channel": channel}:
-                    if confirmed := self.asked.get(name_of(channel)):
-                        confirmed.set()
+                case {"type": "subscribe", "channel": key}:
+                    self.channels.subscribed(name_of(key))
                 case None:
                     raise TimeoutError("no answer to a ping")
 
-    async def _recover(self, pubsub: Any) -> None:
-        """Let `publish` succeed: at once, or after a failure when every process hears it."""
-        for confirmed in list(self.asked.values()):
-            await confirmed.wait()
-        if pubsub is self.pubsub and self.lost:
-            self.channels.interrupted(self.lost)
-        elif self.error:
-            await asyncio.sleep(RECOVERY)
-        if pubsub is self.pubsub:
-            if self.error:
-                logger.info("Redis is back")
-            self.error = self.lost = None
-            self.tried.set()
+    def _receive(self, channel: str, data: bytes) -> None:
+        position, _, message = data.partition(b" ")
+        try:
+            self.channels.receive(channel, parse(position.decode()), decode(message))
+        except ValueError as error:
+            logger.error("A message that is none of ours is dropped: %s", error)
 
     async def _agree(self, channel: str) -> None:
         with suppress(*FAILURES):
-            async with asyncio.timeout(ANSWER):
-                await self.tried.wait()
-                await self._tell(channel)
-                if confirmed := self.asked.get(channel):
-                    await confirmed.wait()
+            async with asyncio.timeout(ANSWER), self.lock:
+                wanted, asked = channel in self.channels.known, channel in self.asked
+                if self.pubsub is None:
+                    return
+                if wanted and asked:  # left, and entered again at once
+                    self.channels.subscribed(channel)
+                elif wanted:
+                    self.asked.add(channel)
+                    await self.pubsub.subscribe(name(channel))
+                elif asked:
+                    self.asked.remove(channel)
+                    await self.pubsub.unsubscribe(name(channel))
 
-    async def _tell(self, channel: str) -> None:
-        async with self.lock:
-            if self.pubsub is None:
-                return
-            if channel in self.wanted and channel not in self.asked:
-                self.asked[channel] = asyncio.Event()
-                await self.pubsub.subscribe(name(channel))
-            elif channel not in self.wanted and channel in self.asked:
-                self.asked.pop(channel).set()
-                await self.pubsub.unsubscribe(name(channel))
+    async def _work(self) -> None:
+        """Do what there is, in order, on one connection."""
+        while self.outgoing:
+            batch = [*next(groupby(self.outgoing[:1000], attrgetter("keep")))[1]]
+            calls = [[*call] for _, call in groupby(batch, Work.call)]
+            answers = await self._carry_out(calls)
+            del self.outgoing[: len(batch)]
+            for call, answer in zip(calls, answers, strict=True):
+                for work in call:
+                    if not work.done.done():
+                        work.done.set_result(answer)
 
-    async def _publish_all(self) -> None:
-        """Publish what there is, in order, on one connection."""
-        while batch := self.outgoing[:1000]:
-            try:
+    async def _carry_out(self, calls: list[list[Work]]) -> list[Any]:
+        """The answer to each. What is kept is tried again: the script knows what is there."""
+        token, again, until = token_hex(6), "", self.loop.time() + ANSWER
+        while True:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(ANSWER):
                     await self.tried.wait()
-                if not (error := self.error):
-                    if self.published < self.loop.time() - IDLE:
-                        with suppress(*FAILURES):  # after which redis-py connects again
-                            await self.client.ping()
-                    async with self.client.pipeline(transaction=False) as pipeline:
-                        for channel, data, _ in batch:
-                            pipeline.publish(channel, data)
-                        await pipeline.execute()
-                    self.published = self.loop.time()
-            except Exception as failure:  # which must not leave anybody waiting
-                logger.error("Nothing could be published: %r", failure)
-                error = failure
-            del self.outgoing[: len(batch)]
-            for _, _, done in batch:
-                if not done.done():
-                    done.set_result(error)
+            if self.error:
+                return [self.error] * len(calls)
+            numbered = enumerate(calls)
+            try:
+                return await self._execute(
+                    [self._command(call, f"{token}{at}.", again) for at, call in numbered]
+                )
+            except Exception as error:  # which must not leave anybody waiting
+                late = self.loop.time() > until or not isinstance(error, FAILURES)
+                if late or not calls[0][0].keep:
+                    logger.error("Nothing could be published: %r", error)
+                    return [error] * len(calls)
+            again = "1"
+            await asyncio.sleep(PAUSE)
+
+    def _command(self, call: list[Work], token: str, again: str) -> tuple[Any, ...]:
+        channel, message, keep, after, _ = call[0]
+        run = self.run if self.pubsub else ""
+        if not message:
+            return asking(channel, run, after)
+        messages = [work.message for work in call]
+        return publishing(channel, messages, keep, token, again, run)
+
+    async def _execute(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        if self.used < self.loop.time() - IDLE:
+            with suppress(*FAILURES):  # after which redis-py connects again
+                await self._load()
+        async with self.client.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        if any(isinstance(answer, NoScriptError) for answer in answers):
+            await self._load()
+            raise RedisError("the scripts were not there")
+        self.used = self.loop.time()
+        return answers
+
+    async def _load(self) -> None:
+        for script in SCRIPTS:
+            await self.client.script_load(script)
 
 
 def going_on() -> bool:
@@ -203,47 +248,20 @@ def going_on() -> bool:
     return True
 
 
-def publish_from_thread(channel: str, message: Message) -> None:
+def publish_from_thread(channel: str, message: Message, keep: bool) -> None:
     """Publish in synchronous code. Raises PublishError if Redis is away."""
-    for backend in list(backends):
-        if backend.error and backend.loop.is_running():  # others may not have subscribed again
-            raise PublishError("Redis is away") from backend.error
-    try:
-        client().publish(name(channel), encode(message))
-    except FAILURES as error:
-        raise PublishError("Redis is away") from error
+    token, keep = token_hex(6), keep and limits(channel)[0] > 0
+    for again in ("", "1"):
+        try:
+            client().execute_command(*publishing(channel, [encode(message)], keep, token, again))
+            return
+        except FAILURES as error:
+            if again or not keep:
+                raise PublishError("Redis is away") from error
+        with suppress(*FAILURES):  # the script may be all that was missing
+            client().script_load(SCRIPTS[0])
 
 
-@cache
-def client() -> Redis:
-    """The client of all threads."""
-    return Redis.from_url(str(settings.REDIS_URL), retry=Retry(NoBackoff(), 0), **OPTIONS)
-
-
-@cache
-def prefix() -> bytes:
-    """Keeps services apart that share a Redis, by their SECRET_KEY and the database's number."""
-    db = client().connection_pool.connection_kwargs.get("db") or 0
-    return salted_hmac("realtime", str(db), algorithm="sha256").hexdigest()[:16].encode() + b":"
-
-
-def name(channel: str) -> bytes:
-    """The channel's name in Redis."""
-    return prefix() + channel.encode()
-
-
-def name_of(key: bytes) -> str:
-    """The channel of a name in Redis."""
-    return key.removeprefix(prefix()).decode()
-
-
-def encode(message: Message) -> bytes:
-    """A letter for the kind of the message, then the message."""
-    return b"t" + message.encode() if isinstance(message, str) else b"b" + message
-
-
-def decode(data: bytes) -> Message:
-    """The message that was encoded."""
-    if data[:1] not in (b"t", b"b"):
-        raise ValueError(f"unknown kind {data[:1]!r}")
-    return data[1:].decode() if data[:1] == b"t" else data[1:]
+def ping() -> None:
+    """Raise one of FAILURES if Redis does not answer."""
+    client().ping()

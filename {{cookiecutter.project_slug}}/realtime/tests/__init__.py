@@ -25,6 +25,8 @@ OWN: dict[str, Any] = {
     "CSRF_TRUSTED_ORIGINS": ["https://app.example.com", "https://*.example.org"],
     "DRAIN_SECONDS": 0,
     "LOGIN_URL": "/login/",
+    "HISTORY_MESSAGES": 1000,
+    "HISTORY_SECONDS": 120,
     "MAX_CONNECTIONS": None,
     "REDIS_URL": None,
     "SECURE_PROXY_SSL_HEADER": None,

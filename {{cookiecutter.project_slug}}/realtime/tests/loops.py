@@ -37,7 +37,7 @@ async def ping_pong(request: HttpRequest, receive: Receive, send: Send) -> None:
 async def room(request: HttpRequest, receive: Receive, send: Send, room: str) -> None:
     """Publish what the client says; answer "ping" to it alone."""
     await receive()
-    async with subscribe(f"room.{room}", send):
+    async with subscribe(f"room.{room}", send, request.GET.get("after")):
         await send({"type": "websocket.accept"})
         while True:
             match await receive():

@@ -12,17 +12,12 @@ from django.db import transaction
 from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import SimpleTestCase, TestCase
 
-from realtime import broadcast, connections, outbox
+from realtime import connections, outbox
 from realtime.asgi import WebSocketHandler
-from realtime.broadcast import (
-    PublishError,
-    after_commit,
-    channels,
-    publish,
-    publish_on_commit,
-    subscribe,
-)
+from realtime.broadcast import PublishError, publish, publish_on_commit, subscribe
+from realtime.channels import channels, say_that_nobody_hears
 from realtime.closing import CHANNEL, close
+from realtime.database import after_commit
 from realtime.testing import WebSocketClient
 from realtime.tests import ended, nowhere, own_settings
 from realtime.types import Event
@@ -54,20 +49,20 @@ class BroadcastTests(SimpleTestCase):
             self.assertEqual(await client.receive(), b"\0\1")
 
     def test_a_process_that_does_not_serve_says_once_that_nobody_hears_it(self) -> None:
-        broadcast.say_that_nobody_hears.cache_clear()
-        self.addCleanup(broadcast.say_that_nobody_hears.cache_clear)
+        say_that_nobody_hears.cache_clear()
+        self.addCleanup(say_that_nobody_hears.cache_clear)
         with patch.object(connections, "serves", False):
-            with self.assertLogs("realtime.broadcast", "WARNING") as logs:
+            with self.assertLogs("realtime.channels", "WARNING") as logs:
                 publish_on_commit("room.lobby", "hello")
                 publish_on_commit("room.lobby", "again")
         self.assertEqual(len(logs.output), 1)
         self.assertIn("reaches nobody: it needs REDIS_URL", logs.output[0])
 
     async def test_a_process_that_serves_is_silent(self) -> None:
-        broadcast.say_that_nobody_hears.cache_clear()
+        say_that_nobody_hears.cache_clear()
         with patch.object(connections, "serves", False):
             WebSocketHandler()  # as the service's asgi.py makes it
-            with self.assertNoLogs("realtime.broadcast"):
+            with self.assertNoLogs("realtime.channels"):
                 await sync_to_async(publish_on_commit)("room.lobby", "hello")
 
     async def test_a_message_is_text_or_bytes(self) -> None:
@@ -96,12 +91,12 @@ class BroadcastTests(SimpleTestCase):
                     await way(name)
 
     async def test_a_receiver_that_raises_keeps_nothing_from_the_others(self) -> None:
-        def fail(event: Event) -> None:
+        def fail(message: object, age: float) -> None:
             raise RuntimeError("a receiver failed")
 
-        await channels().add("room.lobby", fail)
+        channels().channel("room.lobby").listeners.append(fail)
         async with WebSocketClient(ROOM) as client:
-            with self.assertLogs("realtime.broadcast", "ERROR"):
+            with self.assertLogs("realtime.channels", "ERROR"):
                 await publish("room.lobby", "hello")
             self.assertEqual(await client.receive(), "hello")
 
@@ -287,6 +282,6 @@ class OutboxTests(SimpleTestCase):
 
 def boxes() -> list[outbox.Outbox]:
     """The outboxes of this event loop."""
-    receivers = [receiver for each in channels().subscribers.values() for receiver in each]
+    receivers = [receiver for each in channels().known.values() for receiver in each.plain]
     owners = [getattr(receiver, "__self__", None) for receiver in receivers]
     return [owner for owner in owners if isinstance(owner, outbox.Outbox)]

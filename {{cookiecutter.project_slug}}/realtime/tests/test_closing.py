@@ -7,7 +7,8 @@ from functools import partial
 from asgiref.sync import sync_to_async
 from django.test import TestCase
 
-from realtime.broadcast import channels, subscribe
+from realtime.broadcast import subscribe
+from realtime.channels import channels
 from realtime.closing import CHANNEL, close
 from realtime.connections import Connection
 from realtime.testing import WebSocketClient
@@ -27,7 +28,7 @@ make = sync_to_async(make_user)
 
 def hand_out(message: str) -> None:
     """Give a message to those who hear of closings."""
-    channels().hand_out(CHANNEL, message)
+    channels().known[CHANNEL].hand_out(message)
 
 
 @own_settings

@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.test import SimpleTestCase, TestCase
 
 from realtime import database
-from realtime.database import Threads, database_thread, mend
+from realtime.database import Threads, database_thread, mend, turn
 from realtime.testing import WebSocketClient
 from realtime.tests import make_user, own_settings
 
@@ -121,6 +121,61 @@ class BlockTests(SimpleTestCase):
         """A block with a call in its thread."""
         async with database_thread():
             return await which_thread()
+
+
+class TurnTests(SimpleTestCase):
+    async def test_eight_handshakes_have_their_turn_and_more_follow_in_order(self) -> None:
+        inside, most, order = 0, 0, list[int]()
+
+        async def handshake(number: int) -> None:
+            nonlocal inside, most
+            async with turn():
+                order.append(number)
+                inside, most = inside + 1, max(most, inside + 1)
+                await asyncio.sleep(0)
+                inside -= 1
+
+        with patch.object(database, "LONG", 60):
+            async with asyncio.timeout(10):
+                await asyncio.gather(*(handshake(number) for number in range(100)))
+        self.assertEqual((most, order), (8, list(range(100))))
+
+    async def test_handshakes_that_only_wait_let_others_in(self) -> None:
+        together = asyncio.Barrier(20)
+
+        async def handshake() -> None:
+            async with turn():
+                await together.wait()
+
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(handshake() for _ in range(20)))
+        self.assertEqual(database.turns[asyncio.get_running_loop()]._value, 8)  # none twice
+
+    async def test_handshakes_that_keep_the_processor_busy_let_nobody_in(self) -> None:
+        looks, looked, end, begun = 0, asyncio.Event(), asyncio.Event(), 0
+
+        def second_after_second() -> int:
+            nonlocal looks
+            looks += 1
+            if looks == 16:  # at the begin of eight turns, and in each once
+                looked.set()
+            return looks
+
+        async def handshake() -> None:
+            nonlocal begun
+            async with turn():
+                begun += 1
+                await end.wait()
+
+        with patch("time.process_time", second_after_second):
+            async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+                for _ in range(9):
+                    group.create_task(handshake())
+                await looked.wait()
+                await asyncio.sleep(0)
+                self.assertEqual(begun, 8)
+                end.set()
+        self.assertEqual(begun, 9)
 
 
 class Connection:

@@ -4,8 +4,8 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, nullcontext, suppress
 from typing import Any
 from unittest import SkipTest
 from unittest.mock import patch
@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from django.test import Client, SimpleTestCase, override_settings
 
-from realtime import broadcast
-from realtime.broadcast import PublishError, channels, publish, publish_on_commit, subscribe
+from realtime.broadcast import PublishError, publish, publish_on_commit, subscribe
+from realtime.channels import channels, per_loop
 from realtime.testing import WebSocketClient
 from realtime.tests import answers, ended, nowhere, own_settings
 from realtime.types import Event
@@ -45,9 +45,10 @@ class RedisTestCase(SimpleTestCase):
 
     def setUp(self) -> None:
         """Have a client that was made for these settings."""
-        from realtime.backends import redis
+        super().setUp()
+        from realtime.backends import stream
 
-        for made in (redis.client, redis.prefix):
+        for made in (stream.client, stream.prefix):
             made.cache_clear()
             self.addCleanup(made.cache_clear)
 
@@ -62,6 +63,20 @@ class RedisTestCase(SimpleTestCase):
         self.assertTrue(killed, f"no {kind} connection")
         for connection in killed:
             self.redis.client_kill_filter(_id=connection)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Cut this process from what is published."""
+        listen = "realtime.backends.redis.Backend._listen"
+        with patch(listen, side_effect=ConnectionError("cut by the test")):
+            self.kill("pubsub")
+            yield
+
+    async def say(self, channel: str, message: str) -> None:
+        """Publish as another process does."""
+        from realtime.backends import redis
+
+        await asyncio.to_thread(redis.publish_from_thread, channel, message, True)
 
 
 class RedisTests(RedisTestCase):
@@ -99,32 +114,33 @@ class RedisTests(RedisTestCase):
             await heard.wait()
 
     async def test_nonsense_in_redis_and_a_receiver_that_raises_stop_nothing(self) -> None:
-        from realtime.backends.redis import name
+        from realtime.backends.stream import name
 
-        def fail(event: Event) -> None:
+        def fail(message: object, age: float) -> None:
             raise RuntimeError("a receiver failed")
 
         async with WebSocketClient(ROOM) as client:
             here, place = channels(), name("room.lobby")
-            await here.add("broken", fail)
+            here.channel("broken").listeners.append(fail)
+            await here.known["broken"].ready.wait()
             with self.assertLogs("realtime", "ERROR") as logs:
                 for nonsense in (b"t\xff", b"", b"x is no kind"):
                     await asyncio.to_thread(self.redis.publish, place, nonsense)
                 await publish("broken", "word")
                 await publish("room.lobby", "hello")
                 self.assertEqual(await client.receive(), "hello")
-            here.remove("broken", fail)
+            del here.known["broken"]
         self.assertEqual(len(logs.records), 4, logs.output)
 
     def test_two_databases_of_a_redis_have_channels_of_their_own(self) -> None:
-        from realtime.backends import redis
+        from realtime.backends import stream
 
         names = []
         for number in (0, 1):
-            redis.client.cache_clear()
-            redis.prefix.cache_clear()
+            stream.client.cache_clear()
+            stream.prefix.cache_clear()
             with self.settings(REDIS_URL=f"redis://127.0.0.1:6379/{number}"):
-                names.append(redis.name("news"))
+                names.append(stream.name("news"))
         self.assertNotEqual(*names)
 
     def test_a_loop_leaves_nothing_behind(self) -> None:
@@ -134,7 +150,7 @@ class RedisTests(RedisTestCase):
 
         for _ in range(5):
             asyncio.run(visit())
-        self.assertLessEqual(sum(loop.is_closed() for loop in broadcast.per_loop), 1)
+        self.assertLessEqual(sum(loop.is_closed() for loop in per_loop), 1)
         self.assertEqual(self.connections("normal") + self.connections("pubsub"), [])
 
 
@@ -158,39 +174,52 @@ class LossTests(RedisTestCase):
             for expected in ("first", "second"):
                 self.assertEqual(await client.receive(), expected)
 
-    async def test_a_lost_subscription_is_told_to_its_clients_and_no_others(self) -> None:
+    async def test_what_is_published_while_the_subscription_is_lost_comes_after_it(self) -> None:
+        async with WebSocketClient(ROOM) as member, WebSocketClient("/rooms/attic/") as other:
+            for word in ("one", "two"):
+                with self.apart():
+                    await self.say("room.lobby", word)
+                self.assertEqual(await member.receive(), word)
+            await publish("room.lobby", "three")
+            await publish("room.attic", "mine")
+            self.assertEqual(await member.receive(), "three")
+            self.assertEqual(await other.receive(), "mine")
+
+    async def test_who_has_missed_what_is_kept_no_more_is_told(self) -> None:
         from redis.exceptions import NoPermissionError
 
         not_permitted = patch("redis.asyncio.Redis.info", side_effect=NoPermissionError)
         for info in (nullcontext(), not_permitted):
-            async with WebSocketClient(ROOM) as member, WebSocketClient("/ws/") as other:
-                with info:
-                    await asyncio.to_thread(self.kill, "pubsub")
+            with info, self.settings(HISTORY_MESSAGES=2):
+                async with WebSocketClient(ROOM) as member, WebSocketClient("/ws/") as other:
+                    await publish("room.lobby", "before")
+                    self.assertEqual(await member.receive(), "before")
+                    with self.apart():
+                        for number in range(3):
+                            await self.say("room.lobby", str(number))
                     self.assertEqual(await ended(member), (1012, "messages may be missing"))
-                async with WebSocketClient(ROOM) as late:
-                    await publish("room.lobby", "hello")
-                    self.assertEqual(await late.receive(), "hello")
-                    self.assertTrue(await answers(late))
-                self.assertTrue(await answers(other))
+                    self.assertTrue(await answers(other))
 
     async def test_who_comes_when_the_subscription_is_lost_misses_nothing_and_stays(self) -> None:
-        async with WebSocketClient(ROOM), asyncio.timeout(10):
-            await asyncio.to_thread(self.kill, "pubsub")
-            await until(lambda: channels().redis.error)
-            async with WebSocketClient(ROOM) as late:
-                await asyncio.to_thread(self.redis.publish, *encoded("room.lobby", "hello"))
-                self.assertEqual(await late.receive(), "hello")
-                await publish("room.lobby", "again")
-                self.assertEqual(await late.receive(), "again")
+        for others in (WebSocketClient(ROOM), nullcontext()):
+            async with others, WebSocketClient("/rooms/attic/"), asyncio.timeout(10):
+                await self.say("room.lobby", "long ago")
+                stack = AsyncExitStack()
+                with self.apart():
+                    await until(lambda: channels().backend.error)
+                    late = await stack.enter_async_context(WebSocketClient(ROOM))
+                    await self.say("room.lobby", "hello")
+                async with stack:
+                    self.assertEqual(await late.receive(), "hello")
+                    await publish("room.lobby", "again")
+                    self.assertEqual(await late.receive(), "again")
 
     async def test_a_redis_that_was_itself_restarted_costs_no_connection(self) -> None:
         async with WebSocketClient(ROOM) as client:
             await publish("room.lobby", "before")
-            channels().redis.run_id = "of another start"
-            with patch("realtime.backends.redis.RECOVERY", 0.05):
-                await asyncio.to_thread(self.kill, "pubsub")
-                await until(lambda: channels().redis.error)
-                await until(lambda: not channels().redis.error)
+            await asyncio.to_thread(self.kill, "pubsub")
+            await asyncio.to_thread(self.redis.delete, *self.redis.keys("*room.lobby*"))
+            await until(lambda: channels().backend.error)
             await publish("room.lobby", "after")
             self.assertEqual([await client.receive() for _ in range(2)], ["before", "after"])
 
@@ -206,7 +235,7 @@ class LossTests(RedisTestCase):
             await asyncio.Event().wait()
 
         async with subscribe("news", nowhere), asyncio.timeout(5):
-            channels().redis._start(stubborn())
+            channels().start(stubborn())
             await asyncio.sleep(0)  # it has begun
             await channels().close()
 
@@ -227,13 +256,6 @@ async def until(happened: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
         while not happened():  # noqa: ASYNC110
             await asyncio.sleep(0)
-
-
-def encoded(channel: str, message: str) -> tuple[bytes, bytes]:
-    """The name and the message, as they are in Redis."""
-    from realtime.backends import redis
-
-    return redis.name(channel), redis.encode(message)
 
 
 def losing() -> Any:

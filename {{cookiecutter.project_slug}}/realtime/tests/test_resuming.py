@@ -1,0 +1,277 @@
+"""Clients that come back with the position they had come to. With Redis: see test_redis.py."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from unittest.mock import patch
+from uuid import uuid4
+
+from django.test import SimpleTestCase
+
+from realtime.backends import memory
+from realtime.broadcast import publish, subscribe
+from realtime.resuming import RS
+from realtime.testing import WebSocketClient
+from realtime.tests import answers, own_settings
+from realtime.types import Event, Message
+
+
+class Resumed:
+    """What a client of a room gets that resumes."""
+
+    def __init__(self, client: WebSocketClient) -> None:
+        self.client, self.position, self.gaps = client, "", 0
+
+    async def stand(self) -> None:
+        """Take the position that the service says, with no message."""
+        said: Any = await self.client.receive()
+        if not (found := re.fullmatch(RS + f"(!?)([^ !{RS}]+)", said)):
+            raise AssertionError(f"no position, but {said!r}")
+        if len(found[2]) > 64:
+            raise AssertionError(f"a position of more than 64 characters: {found[2]}")
+        self.gaps += bool(found[1])
+        self.position = found[2]
+
+    async def message(self) -> Message:
+        """The next message, whose position is noted."""
+        said: Any = await self.client.receive()
+        rs: Any = RS if isinstance(said, str) else RS.encode()
+        if said[:1] != rs or said.count(rs) < 2:
+            raise AssertionError(f"no message with a position, but {said!r}")
+        position, message = said[1:].split(rs, 1)
+        self.position = position if isinstance(position, str) else position.decode()
+        return message  # type: ignore[no-any-return]
+
+
+@asynccontextmanager
+async def resumed(room: str, after: str = "") -> AsyncIterator[Resumed]:
+    """A client in the room, which has been told where it stands."""
+    async with WebSocketClient(f"/rooms/{room}/?after={after}") as client:
+        resumed = Resumed(client)
+        await resumed.stand()
+        yield resumed
+
+
+@own_settings
+class ResumingTests(SimpleTestCase):
+    def setUp(self) -> None:
+        """Have a room of its own."""
+        super().setUp()
+        self.room = uuid4().hex
+        self.channel = f"room.{self.room}"
+
+    async def test_who_comes_back_gets_what_it_missed_and_then_what_comes(self) -> None:
+        said: list[Message] = ["one", "", f"with {RS} in it", b"\0\xff", f"{RS}!x"]
+        async with resumed(self.room) as client:
+            begin = client.position
+            await publish(self.channel, "zero")
+            self.assertEqual(await client.message(), "zero")
+            position = client.position
+        for message in said:
+            await publish(self.channel, message)
+        for after, missed in ((position, said), (begin, ["zero", *said])):
+            async with resumed(self.room, after) as client:
+                self.assertEqual((client.position, client.gaps), (after, 0))
+                await publish(self.channel, "now")
+                self.assertEqual([await client.message() for _ in missed], missed)
+                self.assertEqual(await client.message(), "now")
+            said = [*said, "now"]
+
+    async def test_who_has_missed_nothing_gets_nothing_twice(self) -> None:
+        async with resumed(self.room) as stays, resumed(self.room) as leaves:
+            await publish(self.channel, "one")
+            for client in (stays, leaves):
+                self.assertEqual(await client.message(), "one")
+            async with resumed(self.room, leaves.position) as back:
+                self.assertEqual((back.position, back.gaps), (leaves.position, 0))
+                await publish(self.channel, "two")
+                for client in (stays, back):
+                    self.assertEqual(await client.message(), "two")
+
+    async def test_plain_clients_get_bare_messages_and_a_loops_own_are_never_marked(self) -> None:
+        async with WebSocketClient(f"/rooms/{self.room}/") as plain, resumed(self.room) as client:
+            await publish(self.channel, "hello")
+            self.assertEqual(await plain.receive(), "hello")
+            self.assertEqual(await client.message(), "hello")
+            self.assertTrue(await answers(client.client))
+
+    async def test_a_gap_is_told_once_and_no_part_of_what_was_missed_is_sent(self) -> None:
+        async with resumed(self.room) as client:
+            position = client.position
+        with self.settings(HISTORY_MESSAGES=2):
+            for number in range(3):
+                await publish(self.channel, str(number))
+            async with resumed(self.room, position) as client:
+                self.assertEqual(client.gaps, 1)
+                await publish(self.channel, "now")
+                self.assertEqual(await client.message(), "now")
+                position = client.position
+            async with resumed(self.room, position) as client:
+                self.assertEqual((client.gaps, client.position), (0, position))
+
+    async def test_a_position_that_is_none_of_the_channels_is_a_gap(self) -> None:
+        async with resumed(self.room) as client:
+            epoch, _, _ = client.position.rpartition("-")
+        strange = ("x", "-", "1-", "-1", "1-1", f"{epoch}-5", f"{epoch}-x", f"{epoch}-{'9' * 60}")
+        for after in strange:
+            with self.subTest(after):
+                async with resumed(self.room, after) as client:
+                    self.assertEqual(client.gaps, 1)
+                    await publish(self.channel, "now", keep=False)
+                    self.assertEqual(await client.message(), "now")
+
+    async def test_what_is_not_kept_goes_to_those_who_are_there(self) -> None:
+        async with resumed(self.room) as client:
+            position = client.position
+            await publish(self.channel, "passing", keep=False)
+            self.assertEqual(await client.message(), "passing")
+            self.assertEqual(client.position, position)
+        await publish(self.channel, "missed", keep=False)
+        await publish(self.channel, "kept")
+        async with resumed(self.room, position) as client:
+            self.assertEqual(await client.message(), "kept")
+
+    async def test_without_a_history_each_return_after_a_message_is_a_gap(self) -> None:
+        with self.settings(HISTORY_SECONDS=0):
+            async with resumed(self.room) as stays:
+                async with resumed(self.room) as client:
+                    position = client.position
+                async with resumed(self.room, position) as client:
+                    self.assertEqual((client.position, client.gaps), (position, 0))
+                await publish(self.channel, "missed")
+                async with resumed(self.room, position) as client:
+                    self.assertEqual(client.gaps, 1)
+                self.assertEqual(await stays.message(), "missed")
+                self.assertEqual(stays.gaps, 0)
+            async with resumed(self.room, position) as client:
+                self.assertEqual(client.gaps, 1)
+
+    async def test_more_than_an_outbox_holds_is_a_gap(self) -> None:
+        async with resumed(self.room) as client:
+            position = client.position
+        for _ in range(3):
+            await publish(self.channel, "x" * 100)
+        for bounds, gaps in (({"MESSAGES": 2}, 1), ({"BYTES": 200}, 1), ({}, 0)):
+            patched: Any = {"FULL": 1, **bounds}
+            with patch.multiple("realtime.channels", **patched):
+                async with resumed(self.room, position) as client:
+                    self.assertEqual(client.gaps, gaps)
+
+    async def test_a_state_comes_first_and_none_of_it_twice(self) -> None:
+        reading, written = asyncio.Event(), asyncio.Event()
+        got: asyncio.Queue[Any] = asyncio.Queue()
+
+        async def send(event: Event) -> None:
+            await got.put(event.get("text", event.get("bytes")))
+
+        async def state() -> list[Message]:
+            reading.set()
+            await written.wait()
+            return ["row 1", "row 2", b"row 3"]
+
+        for after in (None, "", "unknown"):
+            with self.subTest(after):
+                reading.clear()
+                written.clear()
+                async with asyncio.timeout(5), subscribe(self.channel, send, after, first=state):
+                    await reading.wait()
+                    for word in ("row 2", "row 4", b"row 3"):
+                        await publish(self.channel, word)
+                    written.set()
+                    await publish(self.channel, "row 1", keep=False)
+                    await publish(self.channel, "row 5")
+                    bare, marks = list[Message](), list[Message | None]()
+                    while bare[-1:] != ["row 5"]:
+                        said = await got.get()
+                        rs: Any = RS if isinstance(said, str) else RS.encode()
+                        *mark, message = said.split(rs)
+                        marks.append(mark[-1] if mark else None)
+                        bare.append(message)
+                if after is None:
+                    self.assertEqual(bare, ["row 1", "row 2", b"row 3", "row 4", "row 5"])
+                    continue
+                # Where it stands, the state, where it stands, and a position in place of a message.
+                rows = [word for word in bare if "row" in str(word)]
+                self.assertEqual(rows, ["row 1", "row 2", b"row 3", "row 4", "row 5"])
+                self.assertEqual(bare[0], "!-" if after else "-")
+                self.assertEqual(marks[1:4], ["-", "-", b"-"])
+
+    async def test_who_leaves_amid_a_state_gets_it_again(self) -> None:
+        sent: asyncio.Queue[str] = asyncio.Queue()
+
+        async def send(event: Event) -> None:
+            await sent.put(event["text"])
+
+        async def state() -> list[str]:
+            return ["one", "two"]
+
+        async with asyncio.timeout(5), subscribe(self.channel, send, "", first=state):
+            self.assertEqual(await sent.get(), f"{RS}-")
+            self.assertEqual(await sent.get(), f"{RS}-{RS}one")
+        while not sent.empty():
+            sent.get_nowait()
+        async with asyncio.timeout(5), subscribe(self.channel, send, "-", first=state):
+            self.assertEqual(await sent.get(), f"{RS}!-")
+            self.assertEqual(await sent.get(), f"{RS}-{RS}one")
+
+    async def test_a_state_that_cannot_be_read_ends_the_client(self) -> None:
+        async def state() -> list[str]:
+            raise RuntimeError("no such table")
+
+        async def listen() -> None:
+            async with subscribe(self.channel, lambda event: asyncio.sleep(0), first=state):
+                await asyncio.Event().wait()
+
+        with self.assertLogs("realtime", "ERROR") as logs:
+            listening = asyncio.create_task(listen())
+            await asyncio.wait({listening}, timeout=5)
+        self.assertTrue(listening.cancelled())
+        self.assertIn("no such table", logs.output[0])
+
+    async def test_many_that_come_back_while_others_publish_get_everything_in_order(self) -> None:
+        async def talk() -> None:
+            for number in range(300):
+                await publish(self.channel, str(number))
+                if number % 10 == 0:
+                    await asyncio.sleep(0.001)
+
+        async def come_and_go(times: int) -> list[Message]:
+            got: list[Message] = []
+            after = begin
+            while got[-1:] != ["299"]:
+                async with resumed(self.room, after) as client:
+                    self.assertEqual(client.gaps, 0)
+                    for _ in range(times):
+                        if got[-1:] != ["299"]:
+                            got.append(await client.message())
+                    after = client.position
+            return got
+
+        async with resumed(self.room) as client:
+            begin = client.position
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            group.create_task(talk())
+            clients = [group.create_task(come_and_go(times)) for times in (1, 7, 50)]
+        for each in clients:
+            self.assertEqual(each.result(), [*map(str, range(300))])
+
+
+@own_settings
+class MemoryTests(SimpleTestCase):
+    async def test_what_is_kept_ends_by_itself(self) -> None:
+        async with resumed("attic") as client:
+            position = client.position
+            await publish("room.attic", "old")
+            with patch("time.monotonic", return_value=time.monotonic() + 121):
+                memory.sweep(asyncio.get_running_loop())
+                self.assertFalse(memory.histories["room.attic"].messages)
+                async with resumed("attic", position) as late:
+                    self.assertEqual(late.gaps, 1)
+                async with resumed("attic", late.position) as late:
+                    self.assertEqual(late.gaps, 0)
+            with patch("time.monotonic", return_value=time.monotonic() + 86_401):
+                memory.sweep(asyncio.get_running_loop())
+            self.assertNotIn("room.attic", memory.histories)
