@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -106,6 +106,14 @@ class Clients:
         return [*json.loads(await told), *(each.log for each in self.python)]
 
 
+async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel them until they have ended: Python 3.11's `asyncio.wait_for` may swallow one."""
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=1)
+
+
 @cache
 def node() -> list[str]:
     """Node with a WebSocket, which 22 has without the option too."""
@@ -127,5 +135,4 @@ async def returning(url: str, how: Returning, total: int, socket: Path) -> Async
         tasks = [group.create_task(each.stay()) for each in python]
         await clients.connected()
         yield clients
-        for task in tasks:
-            task.cancel()
+        await end(tasks)

@@ -11,7 +11,7 @@ from benchmarks.outcomes import Outcome
 from benchmarks.processes import Process
 from benchmarks.publishing import Elsewhere, Member, Publisher
 from benchmarks.relay import Relay
-from benchmarks.returning import Returning, returning
+from benchmarks.returning import Returning, end, returning
 from benchmarks.servers import command, variables
 from tests.services import Redis, own_redis
 from tests.serving import free_port
@@ -111,6 +111,6 @@ async def seen(fault: Fault, room: Room, stage: Stage, socket: Path) -> Outcome:
         await publisher.reach(outcome.total)
         for log in await clients.logs(PATIENCE):
             outcome.judge(log, publisher.errors)
-        publishing.cancel()
+        await end([publishing])
     outcome.errors = len(publisher.errors)
     return outcome
