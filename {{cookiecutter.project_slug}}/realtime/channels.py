@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 
 from realtime import connections
-from realtime.backends import EVERYTHING, Kept, Position, parse
+from realtime.backends import EVERYTHING, Kept, Position, limits, parse
 from realtime.connections import STOPPED
 from realtime.outbox import BYTES, FULL, MESSAGES, Outbox, give_way
 from realtime.resuming import STATE, First, afresh, marked, plain, standing
@@ -83,8 +83,9 @@ class Channel:
         """Hand out what was missed. If some is gone, tell those who resume, and end the others."""
         now, number = asyncio.get_running_loop().time(), len(kept.messages)
         whole = not kept.gap or number == kept.top.offset  # or all of a new epoch
-        if self.position is None and number:  # a late first look: all since there are subscribers
-            whole = whole or now - kept.messages[0][1] < self.made
+        if self.position is None:  # a late first look: all since there are subscribers
+            age = kept.messages[0][1] if number else limits(self.name)[0]
+            whole = whole or now - age < self.made
         for at, (message, age) in enumerate(kept.messages, kept.top.offset - number + 1):
             self.position = Position(kept.top.epoch, at)
             self.hand_out(message, age, now - age if whole else -math.inf, not kept.gap)
@@ -125,9 +126,7 @@ class Channels:
         outbox.first = first
         if after is None:
             channel.plain[outbox.put] = outbox
-            if first:
-                outbox.held += 1
-                outbox.begin([{"type": STATE}])
+            outbox.held += first is not None
         else:
             outbox.held += 1
             outbox.opening = self.start(self.open(channel, outbox, after))
@@ -140,6 +139,8 @@ class Channels:
             channel.tried.set()
         if not channel.ready.is_set():
             channel.late = outbox.late = True
+        if first and after is None:  # what is published after the state is read comes in
+            outbox.begin([{"type": STATE}])
 
     def leave(self, outbox: Outbox) -> None:
         """Undo `join`."""
@@ -170,8 +171,9 @@ class Channels:
         await channel.ready.wait()
         asked = parse(after)
         here = channel.position
-        if after and asked and here and (asked.epoch != here.epoch or asked.offset > here.offset):
-            await self.catch_up(channel)
+        strange = asked and here and (asked.epoch != here.epoch or asked.offset > here.offset)
+        if strange and settings.HISTORY_SECONDS:  # else there is nothing to catch up with
+            await asyncio.wait({self.catch_up(channel)})  # it goes on if this client leaves
         channel.resumable[outbox.put] = outbox
         here = channel.position
         if not after:
@@ -224,7 +226,11 @@ class Channels:
             while channel.again:
                 channel.again = False
                 since = channel.position or (EVERYTHING if channel.late else None)
-                channel.take(await self.backend.since(channel.name, since))
+                kept = await self.backend.since(channel.name, since)
+                if channel.late and not since:  # somebody has not waited for the answer
+                    channel.again = True
+                    continue
+                channel.take(kept)
                 later, channel.later = channel.later, []
                 channel.again |= not all([channel.advance(*each) for each in later])
             channel.late = False

@@ -72,6 +72,7 @@ class Backend:
         self.run = ""  # Redis's run_id: another one after each of its starts
         self.used = 0.0  # when a command was carried out, for the last time
         self.asked: set[str] = set()  # channels that are subscribed to, or about to be
+        self.heard: set[str] = set()  # those of them for which Redis has said so
         self.lock = asyncio.Lock()  # SUBSCRIBE and UNSUBSCRIBE have to go out in order
         self.outgoing: list[Work] = []
         channels.start(self._run())
@@ -138,7 +139,7 @@ class Backend:
         with suppress(ResponseError):  # INFO is not permitted
             self.run = (await self.client.info("server")).get("run_id", "")
         async with self.lock:
-            self.asked = {ALIVE, *self.channels.known}
+            self.asked, self.heard = {ALIVE, *self.channels.known}, set()
             await pubsub.subscribe(*map(name, self.asked))
             self.pubsub = pubsub
         if self.error:
@@ -154,7 +155,7 @@ class Backend:
                     self._receive(name_of(key), data)
                     await asyncio.sleep(0)  # the clients are sent to meanwhile
                 case {"type": "subscribe", "channel": key}:
-                    self.channels.subscribed(name_of(key))
+                    self._heard(name_of(key))
                 case None:
                     raise TimeoutError("no answer to a ping")
 
@@ -165,32 +166,47 @@ class Backend:
         except ValueError as error:
             logger.error("A message that is none of ours is dropped: %s", error)
 
+    def _heard(self, channel: str) -> None:
+        """Redis has subscribed this connection to the channel, which may have been left since."""
+        self.heard.add(channel)
+        self.channels.subscribed(channel)
+        if channel != ALIVE and channel not in self.channels.known:
+            self.agree(channel)
+
     async def _agree(self, channel: str) -> None:
         with suppress(*FAILURES):
-            async with asyncio.timeout(ANSWER), self.lock:
+            async with self.lock, asyncio.timeout(ANSWER):  # however long a connection takes
                 wanted, asked = channel in self.channels.known, channel in self.asked
                 if self.pubsub is None:
                     return
                 if wanted and asked:  # left, and entered again at once
-                    self.channels.subscribed(channel)
+                    if channel in self.heard:
+                        self.channels.subscribed(channel)
                 elif wanted:
                     self.asked.add(channel)
                     await self.pubsub.subscribe(name(channel))
-                elif asked:
+                elif channel in self.heard:  # else once it is: so no answer is one of before
                     self.asked.remove(channel)
+                    self.heard.remove(channel)
                     await self.pubsub.unsubscribe(name(channel))
 
     async def _work(self) -> None:
         """Do what there is, in order, on one connection."""
-        while self.outgoing:
-            batch = [*next(groupby(self.outgoing[:1000], attrgetter("keep")))[1]]
-            calls = [[*call] for _, call in groupby(batch, Work.call)]
-            answers = await self._carry_out(calls)
-            del self.outgoing[: len(batch)]
-            for call, answer in zip(calls, answers, strict=True):
-                for work in call:
-                    if not work.done.done():
-                        work.done.set_result(answer)
+        try:
+            while self.outgoing:
+                batch = [*next(groupby(self.outgoing[:1000], attrgetter("keep")))[1]]
+                calls = [[*call] for _, call in groupby(batch, Work.call)]
+                answers = await self._carry_out(calls)
+                del self.outgoing[: len(batch)]
+                for call, answer in zip(calls, answers, strict=True):
+                    for work in call:
+                        if not work.done.done():
+                            work.done.set_result(answer)
+        finally:  # if these channels end, nobody waits for ever
+            left, self.outgoing = self.outgoing, []
+            for work in left:
+                if not work.done.done():
+                    work.done.set_result(ConnectionError("these channels have ended"))
 
     async def _carry_out(self, calls: list[list[Work]]) -> list[Any]:
         """The answer to each. What is kept is tried again: the script knows what is there."""

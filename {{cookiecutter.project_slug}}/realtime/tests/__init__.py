@@ -4,6 +4,7 @@ They are Django's TestCases, which pytest-django and Django's own runner both ru
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,8 +16,9 @@ from django.test import AsyncClient, override_settings
 from django.utils import timezone
 
 from realtime.connections import Connection
+from realtime.resuming import RS
 from realtime.testing import ConnectionClosed, HandshakeRefused, WebSocketClient
-from realtime.types import Event
+from realtime.types import Event, Message
 
 OWN: dict[str, Any] = {
     "ASGI_APPLICATION": "realtime.tests.asgi.application",
@@ -121,3 +123,39 @@ async def code_of(work: Callable[[Connection], Awaitable[None]]) -> int | None:
     finally:
         connection.forget()
     return None
+
+
+class Resumed:
+    """What a client of a room gets that resumes."""
+
+    def __init__(self, client: WebSocketClient) -> None:
+        self.client, self.position, self.gaps = client, "", 0
+
+    async def stand(self) -> None:
+        """Take the position that the service says, with no message."""
+        said: Any = await self.client.receive()
+        if not (found := re.fullmatch(RS + f"(!?)([^ !{RS}]+)", said)):
+            raise AssertionError(f"no position, but {said!r}")
+        if len(found[2]) > 64:
+            raise AssertionError(f"a position of more than 64 characters: {found[2]}")
+        self.gaps += bool(found[1])
+        self.position = found[2]
+
+    async def message(self) -> Message:
+        """The next message, whose position is noted."""
+        said: Any = await self.client.receive()
+        rs: Any = RS if isinstance(said, str) else RS.encode()
+        if said[:1] != rs or said.count(rs) < 2:
+            raise AssertionError(f"no message with a position, but {said!r}")
+        position, message = said[1:].split(rs, 1)
+        self.position = position if isinstance(position, str) else position.decode()
+        return message  # type: ignore[no-any-return]
+
+
+@asynccontextmanager
+async def resumed(room: str, after: str = "") -> AsyncIterator[Resumed]:
+    """A client in the room, which has been told where it stands."""
+    async with WebSocketClient(f"/rooms/{room}/?after={after}") as client:
+        resumed = Resumed(client)
+        await resumed.stand()
+        yield resumed

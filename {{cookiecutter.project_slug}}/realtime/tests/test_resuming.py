@@ -1,10 +1,7 @@
 """Clients that come back with the position they had come to. With Redis: see test_redis.py."""
 
 import asyncio
-import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
@@ -13,46 +10,11 @@ from django.test import SimpleTestCase
 
 from realtime.backends import memory
 from realtime.broadcast import publish, subscribe
+from realtime.channels import channels
 from realtime.resuming import RS
 from realtime.testing import WebSocketClient
-from realtime.tests import answers, own_settings
+from realtime.tests import answers, nowhere, own_settings, resumed
 from realtime.types import Event, Message
-
-
-class Resumed:
-    """What a client of a room gets that resumes."""
-
-    def __init__(self, client: WebSocketClient) -> None:
-        self.client, self.position, self.gaps = client, "", 0
-
-    async def stand(self) -> None:
-        """Take the position that the service says, with no message."""
-        said: Any = await self.client.receive()
-        if not (found := re.fullmatch(RS + f"(!?)([^ !{RS}]+)", said)):
-            raise AssertionError(f"no position, but {said!r}")
-        if len(found[2]) > 64:
-            raise AssertionError(f"a position of more than 64 characters: {found[2]}")
-        self.gaps += bool(found[1])
-        self.position = found[2]
-
-    async def message(self) -> Message:
-        """The next message, whose position is noted."""
-        said: Any = await self.client.receive()
-        rs: Any = RS if isinstance(said, str) else RS.encode()
-        if said[:1] != rs or said.count(rs) < 2:
-            raise AssertionError(f"no message with a position, but {said!r}")
-        position, message = said[1:].split(rs, 1)
-        self.position = position if isinstance(position, str) else position.decode()
-        return message  # type: ignore[no-any-return]
-
-
-@asynccontextmanager
-async def resumed(room: str, after: str = "") -> AsyncIterator[Resumed]:
-    """A client in the room, which has been told where it stands."""
-    async with WebSocketClient(f"/rooms/{room}/?after={after}") as client:
-        resumed = Resumed(client)
-        await resumed.stand()
-        yield resumed
 
 
 @own_settings
@@ -148,6 +110,44 @@ class ResumingTests(SimpleTestCase):
                 self.assertEqual(stays.gaps, 0)
             async with resumed(self.room, position) as client:
                 self.assertEqual(client.gaps, 1)
+
+    async def test_who_leaves_before_it_has_begun_keeps_nobody_else_from_what_it_missed(
+        self,
+    ) -> None:
+        asked, answer = asyncio.Event(), asyncio.Event()
+
+        async def ask(*asked_for: Any) -> Any:
+            asked.set()
+            await answer.wait()
+            return await since(*asked_for)
+
+        async def visit() -> None:
+            async with subscribe(self.channel, nowhere, "strange-1"):
+                await asyncio.Event().wait()
+
+        async with asyncio.timeout(10), resumed(self.room) as client:
+            here, since = channels(), channels().backend.since
+            with patch.object(here.backend, "since", ask):
+                visitor = asyncio.create_task(visit())
+                await asked.wait()
+                here.cut()
+                here.subscribed(self.channel)
+                await publish(self.channel, "hello")
+                visitor.cancel()
+                await asyncio.wait({visitor})
+                answer.set()
+                self.assertEqual(await client.message(), "hello")
+                await here.known[self.channel].ready.wait()
+
+    async def test_without_a_history_a_strange_position_disturbs_nobody_else(self) -> None:
+        with self.settings(HISTORY_SECONDS=0):
+            path = f"/rooms/{self.room}/"
+            async with WebSocketClient(path) as plain, resumed(self.room) as client:
+                async with resumed(self.room, "strange-1") as other:
+                    self.assertEqual(other.gaps, 1)
+                await publish(self.channel, "hello")
+                self.assertEqual(await plain.receive(), "hello")
+                self.assertEqual(await client.message(), "hello")
 
     async def test_more_than_an_outbox_holds_is_a_gap(self) -> None:
         async with resumed(self.room) as client:
