@@ -33,11 +33,11 @@ async def subscribe(
     check_channel(channel)
     here, outbox, owner = channels(), Outbox(channel, send), current.get(None)
     if first:
-        outbox.send = StateFirst(outbox, first)
+        outbox.first, outbox.send = first, StateFirst(outbox, first)
     if owner:
         owner.join("channel", channel)
     try:
-        await here.join(outbox, after, first)
+        await here.join(outbox, after)
         yield
         await asyncio.sleep(0)  # for what was published last
     finally:

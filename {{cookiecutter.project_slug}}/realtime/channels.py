@@ -19,7 +19,7 @@ from realtime import connections
 from realtime.backends import EVERYTHING, Kept, Position, limits, parse
 from realtime.connections import STOPPED
 from realtime.outbox import BYTES, FULL, MESSAGES, Outbox, give_way
-from realtime.resuming import STATE, First, afresh, marked, plain, standing
+from realtime.resuming import STATE, afresh, marked, plain, standing
 from realtime.types import Event, Message, Receiver, size
 
 Listener = Callable[[Message | None, float], None]  # of a message and its age; None if any is gone
@@ -119,14 +119,13 @@ class Channels:
         if not task.cancelled() and (error := task.exception()):
             logger.error("What goes on for the channels failed", exc_info=error)
 
-    async def join(self, outbox: Outbox, after: str | None, first: First | None) -> None:
+    async def join(self, outbox: Outbox, after: str | None) -> None:
         """Let a client receive the channel; return when it does, or Redis is away."""
         channel = self.channel(outbox.channel)
         channel.members.add(outbox)
-        outbox.first = first
         if after is None:
             channel.plain[outbox.put] = outbox
-            outbox.held += first is not None
+            outbox.held += outbox.first is not None
         else:
             outbox.held += 1
             outbox.opening = self.start(self.open(channel, outbox, after))
@@ -139,7 +138,7 @@ class Channels:
             channel.tried.set()
         if not channel.ready.is_set():
             channel.late = outbox.late = True
-        if first and after is None:  # what is published after the state is read comes in
+        if outbox.first and after is None:  # what is published after the state is read comes in
             outbox.begin([{"type": STATE}])
 
     def leave(self, outbox: Outbox) -> None:

@@ -14,9 +14,9 @@ from realtime import connections
 from realtime.channels import channels, per_loop, publish_from_thread
 from realtime.connections import Connection
 from realtime.database import after_commit
-from realtime.types import Message, PublishError, check_channel
+from realtime.types import OWN, Message, PublishError, check_channel
 
-CHANNEL = "\0close"  # on which the processes tell each other
+CHANNEL = f"{OWN}close"  # on which the processes tell each other
 RETRY = 0.5  # seconds between attempts to tell the other processes
 logger = logging.getLogger(__name__)
 

@@ -65,7 +65,7 @@ class Connection:
         self.due = math.inf  # when the session of its user is to be looked up
         self.code: int | None = None  # with which it is being closed
         self.reason = ""
-        self.timer = self.loop.call_later(HANDSHAKE, self.end, LATER)
+        self.timer = self._limit()
         current.set(self)
         opened.add(self)
 
@@ -73,7 +73,10 @@ class Connection:
         """Give the handshake its time from now on: it has waited for its turn."""
         if self.code is None:
             self.timer.cancel()
-            self.timer = self.loop.call_later(HANDSHAKE, self.end, LATER)
+            self.timer = self._limit()
+
+    def _limit(self) -> asyncio.TimerHandle:
+        return self.loop.call_later(HANDSHAKE, self.end, LATER)
 
     def send(self, event: Event) -> Awaitable[None]:
         """The server's `send`, as the loop gets it: it notes the accept and the close."""
@@ -161,13 +164,18 @@ def register(server_send: Send) -> Connection:
 def sweep(loop: asyncio.AbstractEventLoop) -> None:
     """End those whose client has left, which not every server tells the loop, or whose right."""
     loop.call_later(SWEEP, sweep, loop)
-    here = [connection for connection in list(opened) if connection.loop is loop]
+    here = open_in(loop)
     for connection in here:
         if server.is_lost(connection.protocol):
             connection.closed = True
             connection.end(STOPPED)
     for look in sweepers:
         look(here)
+
+
+def open_in(loop: asyncio.AbstractEventLoop) -> list[Connection]:
+    """The connections of an event loop."""
+    return [connection for connection in list(opened) if connection.loop is loop]
 
 
 def end_all(whose: dict[str, str], code: int, reason: str, until: float) -> None:
@@ -184,7 +192,7 @@ def end_all(whose: dict[str, str], code: int, reason: str, until: float) -> None
 def end_here(reason: str, seconds: float = 0) -> list[Connection]:
     """End all of this event loop with 1012, spread evenly over so many seconds; return them."""
     loop = asyncio.get_running_loop()
-    here = [connection for connection in list(opened) if connection.loop is loop]
+    here = open_in(loop)
     for place, connection in enumerate(here):
         loop.call_later(seconds * place / len(here), connection.end, STOPPED, reason)
     return here

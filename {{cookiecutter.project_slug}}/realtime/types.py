@@ -13,6 +13,7 @@ Send = Callable[[Event], Awaitable[None]]
 
 Step = Callable[[], Coroutine[Any, Any, None]]  # of a stop of the server
 
+OWN = "\0"  # begins the names of the machinery's channels
 Message = str | bytes
 Receiver = Callable[[Event], None]  # of the messages of a channel
 
@@ -30,7 +31,7 @@ def check_channel(channel: str) -> None:
     """Raise TypeError or ValueError for a name that no channel of the service can have."""
     if not isinstance(channel, str):
         raise TypeError(f"a channel's name is str, not {type(channel).__name__}: {channel!r}")
-    if channel.startswith("\0"):
+    if channel.startswith(OWN):
         raise ValueError(f"a channel whose name begins with NUL is the machinery's: {channel!r}")
     channel.encode()  # raises UnicodeEncodeError, a ValueError, for a lone surrogate
 

@@ -3,10 +3,13 @@
 A backend is a module with a function for synchronous code, `publish_from_thread(channel, message,
 keep)`, and a class, `Backend(channels)`, made in an event loop, with
 
-- the coroutines `publish(channel, message, keep)` and `since(channel, position)`, which waits until
-  it has an answer; `agree(channel)`, which
-  subscribes if the channel is in `channels.known` and else leaves it; and `error`, why messages do
-  not come in, or None. It runs in tasks of `channels.start`, which end with the channels.
+- the coroutines `publish(channel, message, keep)`, and `since(channel, position)`, which waits
+  until it has an answer,
+- `agree(channel)`, which subscribes if the channel is in `channels.known`, and else leaves it,
+- `error`, why messages do not come in, or None.
+
+It runs in tasks of `channels.start`, which end with the channels. The module for Redis has
+`ping()`, too, for /readyz: it raises if there is no answer.
 
 It tells `channels` what happens: `receive` for each message, `subscribed` when what is published to
 a channel comes in from here on, `cut` when that is over, `away` when it did not come back at once.
@@ -19,11 +22,10 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from realtime.types import Message
+from realtime.types import OWN, Message
 
 KNOWN = 86_400  # seconds after its last use that a channel's position is known
-OWN = "\0"  # begins the names of the machinery's channels
-CLOSINGS = 10_000  # that are kept
+CLOSINGS = 10_000  # of the machinery, that are kept
 
 
 class Position(NamedTuple):

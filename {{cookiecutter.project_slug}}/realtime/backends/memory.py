@@ -11,8 +11,8 @@ from weakref import WeakSet
 
 from django.conf import settings
 
-from realtime.backends import KNOWN, OWN, Kept, Position, kept
-from realtime.types import Message
+from realtime.backends import KNOWN, Kept, Position, kept
+from realtime.types import OWN, Message
 
 BLOCKED = 15.0  # seconds that another thread waits for an event loop
 SWEEP = 30.0  # seconds between looks for what has expired

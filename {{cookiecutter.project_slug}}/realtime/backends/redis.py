@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from realtime.backends import Kept, Position, kept, limits, parse
+from realtime.backends import EVERYTHING, Kept, Position, kept, limits, parse
 from realtime.backends.stream import (
     OPTIONS,
     SCRIPTS,
@@ -31,13 +31,13 @@ from realtime.backends.stream import (
     name_of,
     publishing,
 )
-from realtime.types import Message, PublishError
+from realtime.types import OWN, Message, PublishError
 
 FAILURES = (RedisError, OSError, TimeoutError)
 IDLE = 1.0  # seconds after which the publishing connection may be lost, and is tried before its use
 SILENCE, ANSWER = 10.0, 2.0  # seconds until Redis is pinged, and for it to answer
 PAUSE, LONGEST_PAUSE = 0.05, 0.4  # seconds between attempts to connect
-ALIVE = "\0alive"  # subscribed to at any rate: Redis takes no empty list
+ALIVE = f"{OWN}alive"  # subscribed to at any rate: Redis takes no empty list
 logger = logging.getLogger(__name__)
 
 
@@ -86,7 +86,9 @@ class Backend:
         await self._ask(channel, encode(message), keep and limits(channel)[0] > 0)
 
     async def since(self, channel: str, position: Position | None) -> Kept:
-        """What is kept since the position. Waits for Redis."""
+        """What is kept since the position. Waits for Redis, if anything is kept at all."""
+        if not limits(channel)[0]:
+            return kept(channel, position, EVERYTHING, [])
         while True:
             try:
                 top, now, *entries = await self._ask(channel, b"", True, position or ("", 0))
