@@ -416,6 +416,7 @@ def test_sigterm_reaches_every_client_behind_middleware_that_wraps_send(
 
 
 def test_a_loop_may_take_its_time_to_end_when_the_service_stops(service: Service) -> None:
-    with service.process() as server, connect(server.url("/tidy/")):
+    with service.process() as server, connect(server.url("/tidy/")) as client:
+        assert client.recv(timeout=5) == "it runs"
         assert server.stop(15) in {0, -signal.SIGTERM}
         assert "tidied" in server.log.read_text()

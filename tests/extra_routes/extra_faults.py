@@ -46,6 +46,7 @@ async def tidy(request, receive, send):
     """Need 2.5 seconds for the end."""
     await receive()
     await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": "it runs"})
     try:
         await receive()
     finally:

@@ -22,11 +22,11 @@ def note(begun, change):
 
 
 def laborious(view):
-    """Work for 20 ms before the view."""
+    """Work for 40 ms before the view."""
 
     def work(request):
         note(1, 1)
-        end = time.thread_time() + 0.02
+        end = time.thread_time() + 0.04
         while time.thread_time() < end:
             pass
         note(0, -1)

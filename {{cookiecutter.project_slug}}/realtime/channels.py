@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 
 from realtime import connections
-from realtime.backends import EVERYTHING, Kept, Position, limits, parse
+from realtime.backends import EVERYTHING, Kept, Position, parse
 from realtime.connections import STOPPED
 from realtime.outbox import BYTES, FULL, MESSAGES, Outbox, give_way
 from realtime.resuming import STATE, afresh, marked, plain, standing
@@ -84,7 +84,7 @@ class Channel:
         now, number = asyncio.get_running_loop().time(), len(kept.messages)
         whole = not kept.gap or number == kept.top.offset  # or all of a new epoch
         if self.position is None:  # a late first look: all since there are subscribers
-            age = kept.messages[0][1] if number else limits(self.name)[0]
+            age = kept.messages[0][1] if number else kept.quiet
             whole = whole or now - age < self.made
         for at, (message, age) in enumerate(kept.messages, kept.top.offset - number + 1):
             self.position = Position(kept.top.epoch, at)

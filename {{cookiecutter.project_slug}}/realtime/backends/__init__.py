@@ -53,6 +53,7 @@ class Kept(NamedTuple):
     top: Position
     messages: list[tuple[Message, float]]  # with its age in seconds, up to `top`
     gap: bool
+    quiet: float  # seconds since the last message, kept or not any more
 
 
 def parse(text: str) -> Position | None:
@@ -74,15 +75,19 @@ def limits(channel: str) -> tuple[int, int]:
 
 
 def kept(
-    channel: str, position: Position | None, top: Position, messages: list[tuple[Message, float]]
+    channel: str,
+    position: Position | None,
+    top: Position,
+    messages: list[tuple[Message, float]],
+    quiet: float,
 ) -> Kept:
     """What is kept since the position, of messages that end with `top`."""
     seconds, most = limits(channel)
     if not seconds:
-        return Kept(Position(token_hex(6), 1), [], gap=position is not None)
+        return Kept(Position(token_hex(6), 1), [], position is not None, quiet=0)
     if position is None:
-        return Kept(top, [], gap=False)
+        return Kept(top, [], False, quiet)
     number = top.offset - position.offset
     if position.epoch != top.epoch or not 0 <= number <= min(len(messages), most):
-        return Kept(top, messages, gap=True)
-    return Kept(top, messages[len(messages) - number :], gap=False)
+        return Kept(top, messages, True, quiet)
+    return Kept(top, messages[len(messages) - number :], False, quiet)

@@ -62,7 +62,7 @@ class Backend:
         with lock:
             history, now = history_of(channel), time.monotonic()
             messages = [(message, now - moment) for message, moment in history.messages]
-            return kept(channel, position, history.top, messages)
+            return kept(channel, position, history.top, messages, now - history.used)
 
 
 def history_of(channel: str) -> History:

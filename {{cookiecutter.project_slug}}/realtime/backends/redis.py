@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from realtime.backends import EVERYTHING, Kept, Position, kept, limits, parse
+from realtime.backends import Kept, Position, kept, limits, parse
 from realtime.backends.stream import (
     OPTIONS,
     SCRIPTS,
@@ -86,12 +86,10 @@ class Backend:
         await self._ask(channel, encode(message), keep and limits(channel)[0] > 0)
 
     async def since(self, channel: str, position: Position | None) -> Kept:
-        """What is kept since the position. Waits for Redis, if anything is kept at all."""
-        if not limits(channel)[0]:
-            return kept(channel, position, EVERYTHING, [])
+        """What is kept since the position. Waits for Redis."""
         while True:
             try:
-                top, now, *entries = await self._ask(channel, b"", True, position or ("", 0))
+                top, now, last, *entries = await self._ask(channel, b"", True, position or ("", 0))
                 break
             except PublishError:
                 await asyncio.sleep(LONGEST_PAUSE)
@@ -99,7 +97,8 @@ class Backend:
         for moment, _, message in (entry.split(b" ", 2) for entry in entries):
             messages.append((decode(message), (int(now) - int(moment)) / 1e6))
         epoch, _, offset = top.decode().rpartition("-")
-        return kept(channel, position, Position(epoch, int(offset)), messages)
+        quiet = (int(now) - int(last)) / 1e6
+        return kept(channel, position, Position(epoch, int(offset)), messages, quiet)
 
     async def _ask(
         self, channel: str, message: bytes, keep: bool, after: tuple[str, int] = ("", 0)
@@ -182,7 +181,7 @@ class Backend:
                 if self.pubsub is None:
                     return
                 if wanted and asked:  # left, and entered again at once
-                    if channel in self.heard:
+                    if channel in self.heard and not self.channels.known[channel].live:
                         self.channels.subscribed(channel)
                 elif wanted:
                     self.asked.add(channel)

@@ -26,7 +26,7 @@ OPTIONS: dict[str, Any] = {"socket_connect_timeout": 2, "socket_timeout": 5, "pr
 BEGIN = f"""
 local known_for = {KNOWN}
 local stream, top, run = KEYS[1], KEYS[2], ARGV[1]
-local known = redis.call('HMGET', top, 'run', 'epoch', 'offset')
+local known = redis.call('HMGET', top, 'run', 'epoch', 'offset', 'last')
 local epoch, offset = known[2], tonumber(known[3] or 0)
 local clock = redis.call('TIME')
 local now = clock[1] .. string.format('%06d', clock[2])
@@ -57,15 +57,15 @@ for number = 6, #ARGV do
         redis.call('PUBLISH', stream, position .. ' ' .. ARGV[number])
     end
 end
-redis.call('HSET', top, 'offset', offset)
+redis.call('HSET', top, 'offset', offset, 'last', now)
 redis.call('EXPIRE', stream, seconds)
 redis.call('EXPIRE', top, math.max(seconds, known_for))
 """
-# ARGV: run, epoch, offset. Returns the position, the time and the entries after the given one, or
-# all of them where it is of another epoch; none if no epoch is given.
+# ARGV: run, epoch, offset. Returns the position, the time, that of the last message, and the entries
+# after the given position, or all of them where it is of another epoch; none if no epoch is given.
 SINCE = """
 redis.call('EXPIRE', top, math.max(redis.call('TTL', top), known_for))
-local answer, from = {epoch .. '-' .. offset, now}, '-'
+local answer, from = {epoch .. '-' .. offset, now, offset > 0 and known[4] or '0'}, '-'
 if ARGV[2] == epoch then
     from = epoch .. '-' .. ARGV[3] + 1
 end
