@@ -61,8 +61,8 @@ redis.call('HSET', top, 'offset', offset, 'last', now)
 redis.call('EXPIRE', stream, seconds)
 redis.call('EXPIRE', top, math.max(seconds, known_for))
 """
-# ARGV: run, epoch, offset. Returns the position, the time, that of the last message, and the entries
-# after the given position, or all of them where it is of another epoch; none if no epoch is given.
+# ARGV: run, epoch, offset. Returns the position, the time, that of the last message, and the
+# entries after the given position, or all where it is of another epoch; none without an epoch.
 SINCE = """
 redis.call('EXPIRE', top, math.max(redis.call('TTL', top), known_for))
 local answer, from = {epoch .. '-' .. offset, now, offset > 0 and known[4] or '0'}, '-'
