@@ -47,8 +47,8 @@ class Connection:
     """A connection from the start of its handshake, in the task that the server made for it."""
 
     __slots__ = (
-        *("accepted", "closed", "code", "due", "ending", "headers", "keys", "loop", "on_accept"),
-        *("protocol", "reason", "server_send", "since", "task", "timer"),
+        *("accepted", "accepting", "closed", "code", "due", "ending", "headers", "keys", "loop"),
+        *("on_accept", "protocol", "reason", "server_send", "since", "task", "timer"),
     )
 
     def __init__(self, server_send: Send) -> None:
@@ -60,6 +60,7 @@ class Connection:
         self.keys: tuple[tuple[str, str], ...] = ()  # the groups it is in
         self.headers: Iterable[tuple[bytes, bytes]] = ()  # of the accept
         self.accepted = self.closed = False  # by the loop
+        self.accepting = False  # its accept is being sent
         self.ending = False  # its close is being sent
         self.on_accept: tuple[Callable[[], None], ...] = ()
         self.due = math.inf  # when the session of its user is to be looked up
@@ -91,12 +92,18 @@ class Connection:
         """uvicorn and hypercorn send the headers, the other servers do not."""
         if self.headers:
             event = {**event, "headers": [*event.get("headers", ()), *self.headers]}
-        await self.server_send(event)
+        self.accepting = True
+        try:
+            await self.server_send(event)
+        finally:
+            self.accepting = False
         self.timer.cancel()
         self.accepted = True
         for release in self.on_accept:
             self.loop.call_soon(release)  # after what the loop says first
         self.on_accept = self.headers = ()
+        if self.code is not None:
+            self._cancel()
 
     async def _close(self, event: Event) -> None:
         """Send a close or a denial; one that the server does not take is none."""
@@ -133,13 +140,16 @@ class Connection:
         """Cancel its task, which then sends this close; to be called in its event loop."""
         if self.code is None and self in opened:
             self.code, self.reason = code, reason
-            self._cancel()
+            self.timer.cancel()
+            if self.accepting:  # the client may have it, and would get no close after half of it
+                self.timer = self.loop.call_later(AGAIN, self._cancel)
+            else:
+                self._cancel()
 
     def _cancel(self) -> None:
         """Cancel; and again if it goes on: `asyncio.wait_for` of Python 3.11 may lose the first."""
         if not (self.ending or self.task.done()):
             self.task.cancel()
-            self.timer.cancel()
             self.timer = self.loop.call_later(AGAIN, self._cancel)
 
     def forget(self) -> None:

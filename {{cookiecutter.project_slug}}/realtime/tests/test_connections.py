@@ -32,6 +32,29 @@ class ConnectionTests(SimpleTestCase):
                 self.assertEqual(await ended(client), (1012, "service restart"))
             self.assertEqual((await refusal("/ws/")).status, 503)
 
+    async def test_an_end_waits_for_the_accept_that_is_being_sent(self) -> None:
+        begun, taken = asyncio.Event(), asyncio.Event()
+        sent: list[str] = []
+
+        async def slow(event: Event) -> None:
+            begun.set()
+            await taken.wait()
+            sent.append(event["type"])
+
+        async def accept(connection: Connection) -> None:
+            await connection.send({"type": "websocket.accept"})
+            await asyncio.wait_for(asyncio.Event().wait(), 5)
+
+        with patch(f"{code_of.__module__}.nowhere", slow):
+            code = asyncio.create_task(code_of(accept))
+            await asyncio.wait_for(begun.wait(), 5)
+            for connection in opened:
+                connection.end(4000)
+            await asyncio.sleep(0)  # in which it would be cancelled
+            taken.set()
+            self.assertEqual(await asyncio.wait_for(code, 5), 4000)
+        self.assertEqual(sent, ["websocket.accept"])
+
     async def crowd(self, stack: AsyncExitStack) -> list[WebSocketClient]:
         return [await stack.enter_async_context(WebSocketClient("/ws/")) for _ in range(5)]
 
