@@ -28,12 +28,12 @@ FILES = {
         realtime/backends/stream.py realtime/broadcast.py realtime/channels.py
         realtime/checks.py realtime/closing.py realtime/connections.py realtime/database.py
         realtime/debugging.py realtime/handshake.py realtime/health.py realtime/lifespan.py
-        realtime/logins.py realtime/management/__init__.py realtime/wrappers.py
-        realtime/management/commands/__init__.py realtime/management/commands/runserver.py
+        realtime/logins.py realtime/wrappers.py
+        realtime/management/commands/runserver.py
         realtime/outbox.py realtime/proxy.py realtime/resuming.py realtime/server.py
         realtime/sockets.py
         realtime/static/realtime/socket.js realtime/testing.py realtime/types.py
-        realtime/tests/__init__.py realtime/tests/asgi.py realtime/tests/loops.py
+        realtime/tests/__init__.py realtime/tests/service.py
         realtime/tests/test_asgi.py realtime/tests/test_broadcast.py
         realtime/tests/test_checks.py realtime/tests/test_closing.py
         realtime/tests/test_connections.py realtime/tests/test_database.py
@@ -42,9 +42,9 @@ FILES = {
         realtime/tests/test_logins.py
         realtime/tests/test_proxy.py realtime/tests/test_redis.py
         realtime/tests/test_redis_resuming.py realtime/tests/test_resuming.py
-        realtime/tests/test_testing.py realtime/tests/urls.py
-        tests/__init__.py tests/server.py tests/test_page.py tests/test_ping_pong.py
-        tests/test_room.py tests/test_server.py tests/test_service.py
+        realtime/tests/test_testing.py
+        tests/__init__.py tests/server.py tests/test_page.py
+        tests/test_server.py tests/test_service.py tests/test_websocket.py
     """,
     "hypercorn": "config/hypercorn.py",
     "pytest": "pytest.ini conftest.py",

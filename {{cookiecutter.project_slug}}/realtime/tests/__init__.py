@@ -21,8 +21,8 @@ from realtime.testing import ConnectionClosed, HandshakeRefused, WebSocketClient
 from realtime.types import Event, Message
 
 OWN: dict[str, Any] = {
-    "ASGI_APPLICATION": "realtime.tests.asgi.application",
-    "ROOT_URLCONF": "realtime.tests.urls",
+    "ASGI_APPLICATION": "realtime.tests.service.application",
+    "ROOT_URLCONF": "realtime.tests.service",
     "ALLOWED_HOSTS": ["testserver"],
     "CSRF_TRUSTED_ORIGINS": ["https://app.example.com", "https://*.example.org"],
     "DRAIN_SECONDS": 0,

@@ -13,7 +13,7 @@ from realtime.testing import ConnectionClosed, WebSocketClient
 from realtime.tests import answers, nowhere, own_settings
 from realtime.types import Event, Receive, Send
 
-LOOPS = "realtime.tests.loops"
+SERVICE = "realtime.tests.service"
 
 
 @own_settings
@@ -34,13 +34,13 @@ class MistakeTests(SimpleTestCase):
 
     async def test_a_loop_that_neither_accepts_nor_closes(self) -> None:
         said = await self.said(WebSocketClient("/late/"))
-        self.assertEqual(said, [f"{LOOPS}.late at /late/ neither accepts nor closes"])
+        self.assertEqual(said, [f"{SERVICE}.late at /late/ neither accepts nor closes"])
 
     async def test_a_loop_that_goes_on_after_the_disconnect(self) -> None:
         for path in ("/stay/for/a/while/", "/stay/receiving/"):
             said = await self.said(WebSocketClient(path))
             ignores = "goes on after websocket.disconnect: it has to return there"
-            self.assertEqual(said, [f"{LOOPS}.stay at {path} {ignores}"])
+            self.assertEqual(said, [f"{SERVICE}.stay at {path} {ignores}"])
 
     async def test_a_loop_that_never_receives(self) -> None:
         client = WebSocketClient("/deaf/")
@@ -51,16 +51,16 @@ class MistakeTests(SimpleTestCase):
             async with client:
                 client.timeout = 0.5
         (said,) = [record.getMessage() for record in logs.records]
-        self.assertTrue(said.startswith(f"{LOOPS}.deaf at /deaf/ calls no receive() for"), said)
+        self.assertTrue(said.startswith(f"{SERVICE}.deaf at /deaf/ calls no receive() for"), said)
 
     @patch.object(debugging, "BLOCK", 0.1)
     async def test_a_loop_that_blocks_is_named_with_its_line_once(self) -> None:
         logged = await self.said(WebSocketClient("/block/"), "0.5", "0.5")
-        (said,) = [each for each in logged if "loops.py" in each]  # a busy machine blocks as well
+        (said,) = [each for each in logged if "service.py" in each]  # a busy machine blocks as well
         self.assertRegex(
             said,
-            rf"^{LOOPS}.block at /block/ blocks all clients for 0.1 s, at "
-            r".+/realtime/tests/loops\.py:\d+, in block: time\.sleep\(float\(seconds\)\)",
+            rf"^{SERVICE}.block at /block/ blocks all clients for 0.1 s, at "
+            r".+/realtime/tests/service\.py:\d+, in block: time\.sleep\(float\(seconds\)\)",
         )
 
     async def test_a_loop_without_a_mistake_is_not_named(self) -> None:

@@ -1,4 +1,4 @@
-"""One loop or view for each thing that may come of a handshake."""
+"""The service of the machinery's tests: one loop or view for each thing that may come."""
 
 import asyncio
 import time
@@ -8,16 +8,20 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
-from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.decorators import login_not_required, login_required
+from django.core.asgi import get_asgi_application
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
+from realtime.asgi import WebSocketHandler
 from realtime.broadcast import PublishError, publish, subscribe
 from realtime.handshake import WebSocketResponse, websocket
+from realtime.lifespan import Lifespan
 from realtime.tests import make_user
-from realtime.types import Receive, Send
+from realtime.types import Receive, Scope, Send
 
 
 @websocket
@@ -218,3 +222,42 @@ def decide(request: HttpRequest) -> WebSocketResponse:
     response = WebSocketResponse(application)
     response.set_cookie("seen", "yes")
     return response
+
+
+urlpatterns = [
+    path("", websocket(ping_pong, http=page)),
+    path("ws/", ping_pong),
+    path("rooms/<slug:room>/", room),
+    path("login/", page),
+    path("tell/<slug:word>/", tell),
+    path("private/", login_required(tell)),
+    path("same/", same),
+    path("fail/", fail),
+    path("fail/early/", fail_early),
+    path("leave/", leave),
+    path("never/", never),
+    path("bad/close/", bad_close),
+    re_path(r"^seats/(\w+)/(\w+)/$", located),
+    path("loud/<slug:room>/", shout(located)),
+    path("open/", websocket(ping_pong, http=open_page)),
+    path("open/loop/", websocket(login_not_required(leave), http=page)),
+    path("obey/", obey),
+    path("stay/<path:how>/", stay),
+    path("block/", block),
+    path("deaf/", deaf),
+    path("pair/", pair),
+    path("late/", late),
+    path("joined/<slug:name>/", joined),
+    path("broken/", broken),
+    path("decide/", decide),
+]
+parts: dict[str, Any] = {
+    "http": get_asgi_application(),
+    "websocket": WebSocketHandler(),
+    "lifespan": Lifespan(),
+}
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Hand the connection to the part that speaks its protocol."""
+    await parts[scope["type"]](scope, receive, send)
