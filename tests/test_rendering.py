@@ -30,6 +30,7 @@ FILES = {
         realtime/debugging.py realtime/handshake.py realtime/health.py realtime/lifespan.py
         realtime/logins.py realtime/wrappers.py
         realtime/management/commands/runserver.py
+        realtime/messages.py realtime/tests/test_messages.py
         realtime/outbox.py realtime/proxy.py realtime/resuming.py realtime/server.py
         realtime/sockets.py
         realtime/static/realtime/socket.js realtime/testing.py realtime/types.py

@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 from realtime import database
 from realtime.asgi import WebSocketHandler
 from realtime.handshake import Handshakes
+from realtime.messages import dumps, loads
 from realtime.types import Event, Receive, Scope, Send, check
 
 databases: Any = connections
@@ -73,6 +74,7 @@ class WebSocketClient:
         self, path: str, *, user: Any = None, headers: dict[str, str] | None = None, **scope: Any
     ) -> None:
         self.path, self.user, self.scope = path, user, scope
+        self.name = path.partition("?")[0]
         given = {name.lower(): value for name, value in (headers or {}).items()}
         self.headers = {"host": "testserver"} | given
         self.state = "before the accept"
@@ -119,6 +121,24 @@ class WebSocketClient:
             case close:
                 code, reason = close.get("code", 1000), close.get("reason") or ""
                 raise ConnectionClosed(code, reason) from self.mistake
+
+    async def send_json(self, value: Any) -> None:
+        """Send a value as JSON."""
+        await self.send(dumps(value))
+
+    async def receive_json(self) -> Any:
+        """Return the value of the next message. Raises ValueError if that is no JSON."""
+        message: Any = await self.receive()
+        try:
+            return loads(message)
+        except (TypeError, ValueError) as error:  # TypeError for a binary one
+            raise ValueError(f"{self.name}: a message that is no JSON: {message!r:.200}") from error
+
+    async def receive_nothing(self, seconds: float = 0.1) -> bool:
+        """Return True if nothing comes for so long, or raise AssertionError that says what did."""
+        if event := await self._next(seconds):
+            raise AssertionError(f"{self.name}: nothing was to come, but {event!s:.200}")
+        return True
 
     def _scope(self) -> dict[str, Any]:
         path, _, query = self.path.partition("?")
@@ -173,25 +193,28 @@ class WebSocketClient:
 
     async def _event(self, awaited: str) -> Event:
         """Return the next event that the service sends, or raise what the service raises."""
+        if event := await self._next(self.timeout):
+            return event
+        raise TimeoutError(f"{self.name}: no {awaited} in {self.timeout} s{hooks()}")
+
+    async def _next(self, seconds: float) -> Event | None:
+        """Return the next event, None if none comes, or raise what the service raises."""
         get: asyncio.Task[Event] = asyncio.ensure_future(self.service.output_queue.get())
         both = {get, self.service.future}
-        await asyncio.wait(both, timeout=self.timeout, return_when="FIRST_COMPLETED")
+        await asyncio.wait(both, timeout=seconds, return_when="FIRST_COMPLETED")
         if get.done():
             return get.result()
         get.cancel()
         if self.service.future.done():
             self.service.future.result()
-        raise TimeoutError(
-            f"{self.path.partition('?')[0]}: no {awaited} in {self.timeout} s{hooks()}"
-        )
+        return None
 
     async def _end(self) -> Exception | None:
         """Wait for the end of the loop; return what was wrong with it."""
         await asyncio.wait({self.service.future}, timeout=self.timeout)
         if not self.service.future.done():
             self.service.stop()
-            path = self.path.partition("?")[0]
-            return TimeoutError(f"{path}: no end of the loop in {self.timeout} s")
+            return TimeoutError(f"{self.name}: no end of the loop in {self.timeout} s")
         while not self.service.output_queue.empty():
             if self.service.output_queue.get_nowait().get("code") == 1011:
                 unseen = ConnectionClosed(1011, "the loop raised, and the test did not look")
@@ -210,8 +233,9 @@ def fault(event: Event, state: str) -> str:
         wrong = f"{state} a server takes {right}"
     elif unknown := sorted(event.keys() - keys - {"type"}):
         wrong = f"it has no key {unknown[0]!r}; it takes {' and '.join(sorted(keys))}"
+        wrong += "; json_messages(receive, send) makes text of json" * ("json" in unknown)
     elif kind == "websocket.send" and [type(one) for one in both] not in SHAPES:
-        wrong = "it takes either text, a str (for JSON that of json.dumps), or bytes"
+        wrong = "it takes either text, a str (for JSON see realtime/messages.py), or bytes"
     return wrong and f"{kind}: {wrong}. This was sent: {event!s:.200}"
 
 

@@ -20,6 +20,7 @@ from realtime.asgi import WebSocketHandler
 from realtime.broadcast import PublishError, publish, subscribe
 from realtime.handshake import WebSocketResponse, websocket
 from realtime.lifespan import Lifespan
+from realtime.messages import json_messages
 from realtime.tests import make_user
 from realtime.types import Receive, Scope, Send
 
@@ -186,6 +187,23 @@ async def pair(request: HttpRequest, receive: Receive, send: Send) -> None:
 
 
 @websocket
+async def speak_json(request: HttpRequest, receive: Receive, send: Send) -> None:
+    """Answer the text in an object; receive a channel."""
+    receive, send = json_messages(receive, send)
+    await receive()
+    async with subscribe("json", send, request.GET.get("after")):
+        await send({"type": "websocket.accept"})
+        while True:
+            match await receive():
+                case {"type": "websocket.receive", "text": "ping"}:
+                    await send({"type": "websocket.send", "text": "pong!"})
+                case {"type": "websocket.receive", "json": {"text": str(text)}}:
+                    await send({"type": "websocket.send", "json": {"you said": text}})
+                case {"type": "websocket.disconnect"}:
+                    return
+
+
+@websocket
 async def late(request: HttpRequest, receive: Receive, send: Send) -> None:
     """Subscribe, take a quarter of a second as for a query, then accept."""
     await receive()
@@ -246,6 +264,7 @@ urlpatterns = [
     path("block/", block),
     path("deaf/", deaf),
     path("pair/", pair),
+    path("json/", speak_json),
     path("late/", late),
     path("joined/<slug:name>/", joined),
     path("broken/", broken),

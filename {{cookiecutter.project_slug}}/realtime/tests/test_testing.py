@@ -69,6 +69,23 @@ class ClientTests(TestCase):
                 await client.receive()
             client.timeout = timeout
 
+    async def test_a_message_that_is_no_json_is_shown(self) -> None:
+        data = {"type": "websocket.send", "bytes": b"{}"}
+        async with obeying(None, ACCEPT, HELLO, data) as client:
+            for shown in ("'hello'", "b'{}'"):
+                words = f"/obey/: a message that is no JSON: {shown}"
+                with self.assertRaisesMessage(ValueError, words):
+                    await client.receive_json()
+
+    async def test_what_comes_where_nothing_was_to_come_is_shown(self) -> None:
+        async with obeying(None, ACCEPT, None, HELLO, CLOSE) as client:
+            self.assertTrue(await client.receive_nothing())
+            await client.send("go on")
+            for shown in (HELLO, "{'type': 'websocket.close', 'code': 4000"):
+                words = f"/obey/: nothing was to come, but {shown}"
+                with self.assertRaisesMessage(AssertionError, words):
+                    await client.receive_nothing(5)
+
     async def test_a_loop_that_raises_unseen_fails_the_test(self) -> None:
         with self.assertLogs("django.request"), self.assertRaisesMessage(ConnectionClosed, "1011"):
             async with WebSocketClient("/fail/"):
@@ -115,8 +132,11 @@ class MistakeTests(SimpleTestCase):
         return cause
 
     async def test_a_message_is_text_or_bytes_and_nothing_else(self) -> None:
-        shape = "it takes either text, a str (for JSON that of json.dumps), or bytes"
-        key = "it has no key 'json'; it takes bytes and text"
+        shape = "it takes either text, a str (for JSON see realtime/messages.py), or bytes"
+        key = (
+            "it has no key 'json'; it takes bytes and text; "
+            "json_messages(receive, send) makes text of json"
+        )
         for words, message in (
             (shape, {"text": {"a": 1}}),
             (shape, {"text": b"hello"}),
