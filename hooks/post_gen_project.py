@@ -1,6 +1,7 @@
 """Keep the files of the chosen options, and say what to do next."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -35,9 +36,12 @@ shutil.rmtree("variants")
 if not Path(".env").exists():
     shutil.copy(".env.example", ".env")
 
+uv = "python3 -m pip install -Ut ~/.uv uv && ~/.uv/bin/uv"
+if os.name == "nt":
+    uv = "py -m pip install uv && py -m uv"
 tests = ANSWERS["_test_setups"][ANSWERS["test_setup"]]["command"]
 print(f"""
 Next:
     cd {ANSWERS["project_slug"]}
-    python -m pip install uv && python -m uv run manage.py runserver
-    python -m pip install uv && python -m uv run {tests}""")
+    {uv} run --no-active manage.py runserver
+    {uv} run --no-active {tests}""")
