@@ -60,6 +60,27 @@ def test_its_files_conform_to_their_published_schemas(ci: str, tmp_path: Path) -
 def test_so_do_those_of_the_template() -> None:
     for path in (TEMPLATE / ".github/workflows").iterdir():
         conforms(path, SCHEMAS[".github/workflows/ci.yml"])
+    conforms(TEMPLATE / ".github/dependabot.yml", SCHEMAS[".github/dependabot.yml"])
+
+
+def test_linters_find_nothing_in_its_workflows_and_in_those_of_the_template(
+    tmp_path: Path,
+) -> None:
+    for project in (TEMPLATE, render(tmp_path)):
+        workflows = map(str, (project / ".github/workflows").iterdir())
+        for command in (["zizmor", "--offline", ".github"], ["actionlint", *workflows]):
+            done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_action_is_pinned_to_a_commit_and_everywhere_to_the_same(tmp_path: Path) -> None:
+    pinned: dict[str, str] = {}
+    for project in (TEMPLATE, render(tmp_path)):
+        for path in (project / ".github/workflows").iterdir():
+            for action, commit in re.findall(r"uses: ([^@\n]+)(.*)", path.read_text()):
+                assert re.fullmatch(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+", commit), action
+                assert pinned.setdefault(action, commit) == commit, action
+    assert "actions/checkout" in pinned
 
 
 def scripts(project: Path) -> Iterator[tuple[str, dict[str, str]]]:
