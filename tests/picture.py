@@ -8,9 +8,9 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from tests.browser import chromium
-from tests.installing import environment
+from tests.installing import NEWEST, Installed, interpreter
 from tests.rendering import TEMPLATE, render
-from tests.serving import free_port, started
+from tests.serving import log_in, runserver
 
 
 def use(page: Page, url: str, message: str) -> None:
@@ -27,16 +27,18 @@ def use(page: Page, url: str, message: str) -> None:
 def main() -> None:
     """Render, start and open a project, and write the pictures to docs/."""
     with tempfile.TemporaryDirectory() as temporary:
-        project, port = render(Path(temporary)), free_port()
-        command = ["uv", "run", "manage.py", "runserver", str(port)]
-        options: dict[str, Any] = {"cwd": project, "env": environment(), "seconds": 60}
-        with started(command, port, Path(temporary, "log"), **options), chromium() as browser:
+        installed = Installed(render(Path(temporary)), interpreter(NEWEST))
+        installed.run("manage.py", "migrate", "--verbosity", "0")
+        session = log_in(installed, "ada")
+        log = Path(temporary, "log")
+        with runserver(installed, log, "--noreload") as server, chromium() as browser:
             for scheme in ("light", "dark"):
-                size: Any = {"width": 640, "height": 705}
+                size: Any = {"width": 640, "height": 765}
                 kind: Any = {"color_scheme": scheme, "viewport": size, "device_scale_factor": 2}
                 with browser.new_context(**kind) as context:
                     page, other = context.new_page(), context.new_page()
-                    url = f"http://localhost:{port}/"
+                    url = f"http://{server.address}/"
+                    context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
                     use(page, url, "Hello from this tab.")
                     use(other, url, "And hello from the other one.")
                     page.bring_to_front()

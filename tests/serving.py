@@ -17,8 +17,9 @@ from tests.installing import Installed, environment
 from tests.rendering import CONTEXT
 
 LOGIN = """
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.test import Client
+from users.models import User
 user, _ = User.objects.get_or_create(username="{name}", is_staff=True)
 user.user_permissions.add(Permission.objects.get(codename="add_user"))
 client = Client()

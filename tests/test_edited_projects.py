@@ -43,6 +43,7 @@ def test_the_machinerys_tests_need_nothing_of_the_demo(
     project = tmp_path / "project"
     shutil.copytree(whole.project, project, ignore=shutil.ignore_patterns(".venv", ".git", "tests"))
     shutil.copytree(whole.project / "realtime/tests", project / "realtime/tests")
+    shutil.rmtree(project / "users")
     (project / ".venv").symlink_to(whole.project / ".venv")
     (project / "config/websocket.py").unlink()
     (project / "config/urls.py").write_text(URLS)
@@ -53,8 +54,8 @@ def test_the_machinerys_tests_need_nothing_of_the_demo(
         (members / path).touch()
     (members / "models.py").write_text(MODELS)
     settings = project / "config/settings.py"
-    replace(settings, "INSTALLED_APPS = [", 'INSTALLED_APPS = [\n    "members",')
-    replace(settings, 'ROOT_URLCONF = "', 'AUTH_USER_MODEL = "members.Member"\nROOT_URLCONF = "')
+    replace(settings, '    "users",', '    "members",')
+    replace(settings, '"users.User"', '"members.Member"')
 
     edited = Installed(project, whole.python)
     edited.run("manage.py", "makemigrations", "members", DEBUG="true")

@@ -205,18 +205,24 @@ def test_who_is_not_logged_in_sees_why_does_not_loop_and_comes_back_after_the_lo
     user = {"DJANGO_SUPERUSER_PASSWORD": "lovelace"} | service.variables
     options = ["--noinput", "--username", "ada", "--email", "ada@example.com"]
     service.installed.run("manage.py", "createsuperuser", *options, **user)
+    context.add_init_script(WATCH_CSP)
     with service.run(PRIVATE) as server:
         page = context.new_page()
         asked = requests(page)
-        page.goto(f"http://{server.address}/")
+        url = f"http://{server.address}/"
+        page.goto(url)
         expect(page.locator("#room-state")).to_have_text("This needs a login.")
         page.wait_for_timeout(1500)  # three times the longest wait between two tries
         assert asked.count("/ws/rooms/lobby/") == 3  # the handshake, its status, where that leads
         page.get_by_role("link", name="Log in").click()
+        expect(page).to_have_url(f"{url}login/?next=/")
+        assert page.evaluate("violations") == []
         page.get_by_label("Username").fill("ada")
         page.get_by_label("Password").fill("lovelace")
         page.get_by_role("button", name="Log in").click()
         await_connections(page)
+        expect(page).to_have_url(url)
+        expect(page.locator("#logout")).to_contain_text("Logged in as ada.")
         expect(page.get_by_role("link", name="Log in")).to_be_hidden()
 
 
@@ -261,13 +267,15 @@ def test_a_logout_in_another_tab_is_said_and_final(
     session = log_in(service.installed, "grace", **service.variables)
     url = f"http://{server.address}/"
     context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
-    page, admin = connected(context, server), context.new_page()
+    page, other = connected(context, server), connected(context, server)
     asked = requests(page)
-    admin.goto(f"{url}admin/")
-    admin.get_by_role("button", name="Log out").click()
+    other.get_by_role("button", name="Log out").click()
     for state in ("#ping-state", "#room-state"):
         expect(page.locator(state)).to_have_text("You have been logged out.")
     expect(page.get_by_role("link", name="Log in")).to_be_visible()
+    expect(page.get_by_role("button", name="Log out")).to_be_hidden()
+    await_connections(other)  # which is nobody's now
+    expect(other.locator("main")).to_contain_text("Nobody is logged in here.")
     page.wait_for_timeout(1500)
     assert asked == []
 
@@ -293,6 +301,8 @@ def test_a_page_of_another_origin_is_refused_and_does_not_loop(
 def test_the_keyboard_is_enough(server: Running, context: BrowserContext) -> None:
     page = connected(context, server)
     page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Log in")).to_be_focused()
+    page.keyboard.press("Tab")
     page.keyboard.press("Space")
     expect(page.locator("#answer")).to_contain_text("pong!")
     page.keyboard.press("Tab")
@@ -306,15 +316,17 @@ def test_the_keyboard_is_enough(server: Running, context: BrowserContext) -> Non
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_connected_refused_or_away(
+def test_axe_finds_nothing_connected_refused_away_or_at_the_login(
     service: Service, browser: Browser, scheme: Any
 ) -> None:
     with browser.new_context(color_scheme=scheme) as context:
         page = context.new_page()
         with service.run(PRIVATE) as server:
+            page.goto(f"http://{server.address}/login/")
+            assert Axe().run(page).response["violations"] == []
             page.goto(f"http://{server.address}/")
             expect(page.locator("#ping-state")).to_have_text("Connected")
-            expect(page.get_by_role("link", name="Log in")).to_be_visible()
+            expect(page.locator("#room-state")).to_have_text("This needs a login.")
             assert Axe().run(page).response["violations"] == []
         expect(page.locator("#ping-state")).to_contain_text("Trying again")
         assert Axe().run(page).response["violations"] == []
@@ -326,7 +338,7 @@ def test_a_phone_shows_all_of_it(server: Running, browser: Browser) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
-def test_nothing_breaks_a_strict_policy_or_says_an_error(
+def test_the_page_of_who_is_logged_in_suits_a_strict_policy_axe_and_a_phone(
     service: Service, context: BrowserContext
 ) -> None:
     context.add_init_script(WATCH_CSP)
@@ -344,6 +356,9 @@ def test_nothing_breaks_a_strict_policy_or_says_an_error(
         page.keyboard.press("Enter")
         expect(page.get_by_role("log")).to_contain_text("hello")
         assert page.evaluate("violations") == [] and said == []
+        assert Axe().run(page).response["violations"] == []
+        page.set_viewport_size({"width": 320, "height": 640})
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
 def test_its_own_policy_suits_the_admin(server: Running, context: BrowserContext) -> None:

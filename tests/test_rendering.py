@@ -20,8 +20,8 @@ FILES = {
         Caddyfile Dockerfile README.md compose.yaml manage.py pyproject.toml
         config/__init__.py config/asgi.py config/environment.py config/postgres.py
         config/settings.py config/static/icon.svg config/static/index.css config/static/index.js
-        config/templates/index.html config/urls.py config/websocket.py
-        config/test_settings.py
+        config/templates/index.html config/templates/login.html config/urls.py
+        config/websocket.py config/test_settings.py
         docs/browser.md docs/database.md docs/messages.md docs/production.md docs/servers.md
         realtime/README.md realtime/__init__.py realtime/apps.py realtime/asgi.py
         realtime/backends/__init__.py realtime/backends/memory.py realtime/backends/redis.py
@@ -46,6 +46,8 @@ FILES = {
         realtime/tests/test_testing.py
         tests/__init__.py tests/server.py tests/test_page.py
         tests/test_server.py tests/test_service.py tests/test_websocket.py
+        users/__init__.py users/admin.py users/models.py users/tests.py
+        users/migrations/0001_initial.py users/migrations/__init__.py
     """,
     "hypercorn": "config/hypercorn.py",
     "pytest": "pytest.ini conftest.py",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -66,7 +66,7 @@ def test_ping_is_answered_and_all_else_ignored(
     ("status", "path", "headers"),
     [
         (404, "/nowhere/", {}),
-        (404, "/admin/login/", {}),
+        (404, "/login/", {}),
         (400, "/ws/", {"Host": "evil.example"}),
         (403, "/ws/", {"Origin": "http://evil.example"}),
         (403, "/ws/", {"Origin": "https://127.0.0.1"}),
@@ -112,13 +112,14 @@ def test_the_loop_has_the_user_of_the_session(server: Running) -> None:
         assert told(server, path, Cookie=cookie) == "ada False {}"
 
 
-def test_a_loop_that_needs_no_user_needs_no_tables(
+def test_the_page_and_a_loop_that_needs_no_user_need_no_tables(
     server: Running, installed: Callable[[str, str], Installed], tmp_path: Path
 ) -> None:
     project = installed(server.name, "pytest")
     empty = {"DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite3"}
     with serving(project, server.name, tmp_path / "log", **empty) as unmigrated:
         stale = {"Cookie": f"sessionid={server.session}"}
+        assert urlopen(Request(f"http://{unmigrated.address}/", headers=stale)).status == 200
         assert handshake(unmigrated.address, "/ws/", **stale) == 101
         assert "no such table: django_session" in unmigrated.log.read_text()
 

@@ -64,7 +64,8 @@ def take_out(project: Path, item: str) -> int:
 
 def code_lines(file: Path, text: str) -> int:
     """The lines that are not blank, if it is code and no test."""
-    counts = file.suffix in {".py", ".js", ".html", ".css"} and "tests" not in file.parts
+    tests = {"tests", "tests.py"} & set(file.parts)
+    counts = file.suffix in {".py", ".js", ".html", ".css"} and not tests
     return sum(bool(line.strip()) for line in text.splitlines()) if counts else 0
 
 

@@ -7,7 +7,7 @@ import time
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import logout
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models.signals import post_save
@@ -19,6 +19,7 @@ from realtime.closing import close
 from realtime.connections import opened
 from realtime.database import database_thread
 from realtime.handshake import websocket
+from users.models import User
 
 CHANNEL = "room.probe"
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from config.asgi import application as service
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.http import HttpResponse, HttpResponseForbidden  # noqa: F401
 from django.urls import path
@@ -17,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from extra_urls import urlpatterns as others
 from realtime.broadcast import subscribe
 from realtime.handshake import websocket
+from users.models import User
 
 
 async def application(scope, receive, send):

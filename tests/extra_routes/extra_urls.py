@@ -6,13 +6,13 @@ import sys
 from asgiref.sync import sync_to_async
 from config.urls import urlpatterns as service
 from django.contrib.auth.decorators import login_required, permission_required
-from django.contrib.auth.models import User
 from django.core.signals import got_request_exception
 from django.db import connection
 from django.urls import path
 from extra_broadcast import urlpatterns as broadcasting
 from extra_database import urlpatterns as losing
 from realtime.handshake import WebSocketResponse, websocket
+from users.models import User
 
 
 @websocket

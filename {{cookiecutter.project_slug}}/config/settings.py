@@ -32,11 +32,14 @@ if not DEBUG:  # behind a proxy that speaks TLS, sends plain HTTP away and sets 
 
 ASGI_APPLICATION = "config.asgi.application"
 ROOT_URLCONF = "config.urls"
-LOGIN_URL = "admin:login"
+AUTH_USER_MODEL = "users.User"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TIME_ZONE = "UTC"
 INSTALLED_APPS = [
     "realtime",  # before staticfiles, for its runserver
+    "users",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

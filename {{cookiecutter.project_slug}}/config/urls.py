@@ -2,17 +2,30 @@
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import path
-from django.views.generic import TemplateView
 
 from config.websocket import ping_pong, room
 from realtime.handshake import websocket
 
-page = TemplateView.as_view(template_name="index.html", extra_context={"debug": settings.DEBUG})
+
+def page(request: HttpRequest) -> HttpResponse:
+    """Show the page, which says who is logged in; before the first `migrate` nobody is."""
+    try:
+        name = request.user.get_username()
+    except DatabaseError:
+        name = ""
+    return render(request, "index.html", {"debug": settings.DEBUG, "name": name})
+
 
 urlpatterns = [
     path("", websocket(ping_pong, http=page)),  # one URL, both protocols
     path("ws/", ping_pong),
     path("ws/rooms/<slug:room>/", room),
+    path("login/", LoginView.as_view(template_name="login.html"), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
 ]

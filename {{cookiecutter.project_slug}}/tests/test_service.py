@@ -27,7 +27,7 @@ async def test_health_tells_how_many_connections_are_open() -> None:
         assert (await AsyncClient().get("/healthz")).json() == {"connections": 1}
 
 
-@pytest.mark.parametrize("path", ["/nowhere/", "/admin/login/"])
+@pytest.mark.parametrize("path", ["/nowhere/", "/login/"])
 async def test_what_is_no_websocket_is_refused_with_404(path: str) -> None:
     with pytest.raises(HandshakeRefused) as refused:
         async with WebSocketClient(path):

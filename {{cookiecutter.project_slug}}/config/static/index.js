@@ -14,7 +14,7 @@ const WORDS = {
 }
 
 const find = id => document.getElementById(id)
-const loginLink = find("login").firstElementChild
+const loginLink = find("login").querySelector("a")
 const longest = Number(document.body.dataset.longestWait) || undefined
 
 /** What was told, the status or else the code: 401 also for a redirect to the login page. */
@@ -43,6 +43,7 @@ function open(path, element, resume = false) {
     const login = [401, 4401].includes(told(detail))
     say("ended", `${why(detail)}.${login ? "" : " Reload the page to try again."}`)
     if (login) find("login").hidden = false
+    if (told(detail) === 4401) find("logout")?.remove()
   })
   return socket
 }

@@ -1,0 +1,1 @@
+"""Who logs in. An app of this service, as others are."""
