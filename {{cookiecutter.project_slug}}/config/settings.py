@@ -4,9 +4,12 @@ from typing import Any
 from urllib.parse import quote
 
 import django
+import django_stubs_ext
 from environs import validate
 
 from config.environment import BASE_DIR, HOST, ORIGIN, env, redis, seal
+
+django_stubs_ext.monkeypatch()  # lets ModelAdmin[Model] run, which mypy asks for
 
 DEBUG = env.bool("DEBUG", default=False)
 KEY: Any = ... if DEBUG is False else f"for development only, in {BASE_DIR}"
