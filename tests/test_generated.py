@@ -15,6 +15,7 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "example.com",
     "REDIS_URL": "redis://localhost:6379/0",
 }
+WITHOUT_UVICORN = [key for key in ENDS if key[0] != "uvicorn"]  # which test_tutorial.py has
 
 
 @pytest.fixture(params=[parameter(*key) for key in ENDS])
@@ -35,6 +36,7 @@ def test_its_suite_passes_in_a_clone_without_env_file(project: Installed) -> Non
     assert "passed" in printed or "\nOK\n" in printed
 
 
+@pytest.mark.parametrize("project", [parameter(*key) for key in WITHOUT_UVICORN], indirect=True)
 def test_its_hooks_pass(project: Installed) -> None:
     printed = project.run("pre-commit", "run", "--all-files")
     for hook in ("ruff check", "ruff format", "mypy", "manage.py check"):
