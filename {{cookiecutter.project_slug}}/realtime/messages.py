@@ -51,7 +51,10 @@ def dumps(value: Any) -> str:
     Dates, Decimal and UUID are text, as in Django's JsonResponse. Raises TypeError or ValueError
     for what JSON does not have, such as a set or NaN.
     """
-    text = ENCODER.encode(value)
+    try:
+        text = ENCODER.encode(value)
+    except RecursionError:
+        raise ValueError("it has too many levels for JSON") from None
     check(text)
     return text
 

@@ -128,7 +128,7 @@ class SentTests(SimpleTestCase):
             ({(1, 2): 3}, TypeError, "keys must be str"),
             (float("nan"), ValueError, "Out of range float values are not JSON compliant"),
             ("\ud800", ValueError, "surrogates not allowed"),
-            (deep, RecursionError, "maximum recursion depth exceeded"),
+            (deep, ValueError, "it has too many levels for JSON"),
         ):
             with self.subTest(words), self.assertRaisesMessage(error, words):
                 sent({"type": "websocket.send", "json": value})
