@@ -59,7 +59,10 @@ def sent(event: Event) -> Event:
     async def send(event: Event) -> None:
         got.append(event)
 
-    asyncio.run(json_messages(receive, send)[1](event))  # type: ignore[arg-type]
+    async def loop() -> None:
+        await json_messages(receive, send)[1](event)
+
+    asyncio.run(loop())
     return got[0]
 
 
