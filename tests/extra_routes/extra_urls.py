@@ -94,7 +94,7 @@ urlpatterns = [
     *service,
     path("tell/<slug:word>/", tell),
     path("private/", login_required(tell)),
-    path("permitted/", permission_required("auth.add_user", raise_exception=True)(tell)),
+    path("permitted/", permission_required("users.add_user", raise_exception=True)(tell)),
     path("fail/", fail),
     path("leave/", leave),
     path("flood/", flood),
