@@ -118,6 +118,8 @@ def command(project: Path, server: str, contender: Contender, port: int) -> list
     if "benchmarks" in contender.application:
         for option in {"--lifespan", "--ws"}.intersection(parts):  # which not every other knows
             parts[parts.index(option) + 1] = "auto"
+        if "--log-config" in parts:
+            del parts[(at := parts.index("--log-config")) : at + 2]
     return parts
 
 

@@ -1,13 +1,17 @@
-"""Redis and PostgreSQL for the tests that need them."""
+"""Redis, PostgreSQL and Sentry for the tests that need them."""
 
+import gzip
+import json
 import os
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.installing import Installed, missing, program
@@ -173,3 +177,25 @@ def link(url: str) -> Iterator[Link]:
         yield between
     finally:
         between.cut()
+
+
+@contextmanager
+def own_sentry() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The DSN of a Sentry of the test's own, and the events that it gets until the block ends."""
+    events: list[dict[str, Any]] = []
+
+    class Sentry(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"])))
+            parts = [json.loads(line) for line in body.splitlines()]
+            events.extend(part for part in parts if "level" in part)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *message: Any) -> None:
+            """Say nothing of each request."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Sentry) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://key@127.0.0.1:{server.server_port}/1", events
+        server.shutdown()

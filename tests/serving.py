@@ -34,6 +34,12 @@ HANDSHAKE = {
 }
 EXTRA_ROUTES = Path(__file__).parent / "extra_routes"
 PORTS = count(20_000 + os.getpid() * 499 % 10_000)  # below those that the kernel gives to clients
+# The option for several, and what the log says of each that runs; daphne has none.
+WORKERS = {
+    "uvicorn": ("--workers", "Application startup complete"),
+    "granian": ("--workers", "Started worker-"),
+    "hypercorn": ("--workers", "Running on"),
+}
 WITH_EXTRA_ROUTES = {"PYTHONPATH": f"{EXTRA_ROUTES}:.", "DJANGO_SETTINGS_MODULE": "extra_settings"}
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.containers import Stage, build
 from tests.installing import environment
 from tests.rendering import CONTEXT, SERVERS, render
-from tests.serving import free_port, started, wait_for
+from tests.serving import WORKERS, free_port, started, wait_for
 
 ENVIRONMENT = {
     "SECRET_KEY": "a key for this test, with enough different characters: 0123456789",
@@ -34,11 +33,6 @@ LIMITS = {
     "granian": {"GRANIAN_WORKERS": "2"},
     "hypercorn": {"WEB_CONCURRENCY": "2", "HYPERCORN_WEBSOCKET_MAX_MESSAGE_SIZE": "1000"},
     "daphne": {},
-}
-WORKER = {  # what a worker says of itself
-    "uvicorn": r"Started server process \[(\d+)\]",
-    "granian": r"Started worker-(\d+)",
-    "hypercorn": r"\[(\d+)\] \[INFO\] Running on",
 }
 
 
@@ -151,9 +145,8 @@ def test_an_image_serves_is_healthy_keeps_its_limits_stops_and_holds_no_secret(
 
     with running(image, tmp_path / "log", **LIMITS[name]) as service:
         wait_for("a healthy service", service.healthy, 60)
-        if name in WORKER:
-            log = service.log
-            wait_for("workers", lambda: len({*re.findall(WORKER[name], log.read_text())}) == 2)
+        _, word = WORKERS.get(name, ("", ""))
+        wait_for("workers", lambda: not word or service.log.read_text().count(word) == 2)
         asyncio.run(scenario(service))
         wait_for("the end", lambda: not Path(f"/proc/{service.process}").exists(), 10)
         assert not service.healthy()

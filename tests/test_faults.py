@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import re
 import signal
 import struct
-import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from websockets.asyncio.client import connect as connect_async
@@ -18,12 +21,39 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests import serving as servers
-from tests.clients import by_hand, memory, open_still, visit
-from tests.installing import Installed, environment, parameter
+from tests.clients import by_hand, memory, open_still, status, visit
+from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
-from tests.serving import WITH_EXTRA_ROUTES, Running, handshake, log_in, serving, wait_for
+from tests.services import own_sentry
+from tests.serving import (
+    WITH_EXTRA_ROUTES,
+    WORKERS,
+    Running,
+    handshake,
+    log_in,
+    serving,
+    wait_for,
+)
 
 FAULTS = {"DJANGO_SETTINGS_MODULE": "extra_faults_settings"}
+PRODUCTION = {
+    "DEBUG": "false",
+    "SECRET_KEY": "a key of this test's own",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "LOG_FORMAT": "json",
+}
+AWAY = {
+    "DATABASE_URL": "postgres://nobody:secret@127.0.0.1:9/nothing",
+    "REDIS_URL": "redis://127.0.0.1:9/0",
+}
+COUNTS = {
+    "realtime_connections": 1,
+    "realtime_connections_opened_total": 3,
+    "realtime_connections_closed_total 4000": 1,
+    "realtime_connections_closed_total 1011": 1,
+    "realtime_handshakes_refused_total 403": 1,
+    "realtime_redis_up": 0,
+}
 # granian keeps what is sent to a client that has left, and does not say so: docs/servers.md.
 ANY_SERVER = [parameter("uvicorn", "pytest")]  # for what no server takes part in
 SENDS_NOT_IN_VAIN = [parameter(one, "pytest") for one in SERVERS if one != "granian"]
@@ -59,8 +89,8 @@ class Service:
     def process(self, *options: str, **variables: str) -> Iterator[Running]:
         """Run one more of it."""
         log = self.folder / f"log of {time.monotonic()}"
-        variables = FAULTS | self.variables | variables
-        variables["application"] = "extra_faults:application"
+        application = {"application": "extra_faults:application"}
+        variables = FAULTS | self.variables | application | variables
         with serving(self.installed, self.server, log, *options, **variables) as running:
             yield running
 
@@ -86,6 +116,14 @@ def open_connections(server: Running) -> int:
     """How many the service counts."""
     number: int = visit(server, "/healthz")["connections"]
     return number
+
+
+def measured(server: Running) -> dict[str, float]:
+    """What Prometheus would note, by the name and the labels' values."""
+    with urlopen(f"http://{server.address}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    samples = [re.fullmatch(r'(\w+)(?:{\w+="(\w+)"})? (\S+)', line) for line in lines]
+    return {f"{found[1]} {found[2] or ''}".strip(): float(found[3]) for found in samples if found}
 
 
 # A handshake is always answered
@@ -134,19 +172,47 @@ def test_health_is_told_whatever_the_host_and_the_middleware(service: Service) -
                     assert client.getresponse().status == 200
 
 
-@pytest.mark.parametrize("service", ANY_SERVER, indirect=True)
-def test_readiness_says_what_is_wrong(service: Service) -> None:
-    nowhere = "postgres://nobody:secret@127.0.0.1:9/nothing"
-    with service.process(DATABASE_URL=nowhere, REDIS_URL="redis://127.0.0.1:9/0") as waiting:
+def test_production_shows_what_is_wrong_and_what_happens(service: Service, tmp_path: Path) -> None:
+    """With two workers, where the server can."""
+    option, word = WORKERS.get(service.server, ("", ""))
+    options = [option, "2"] if option else []
+    shared = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)} if option else {}
+    with service.process(*options, **PRODUCTION | AWAY | shared) as server:
+        wait_for("the workers", lambda: not word or server.log.read_text().count(word) == 2)
         before = time.monotonic()
-        client = HTTPConnection(waiting.address, timeout=10)
-        with closing(client):
+        with closing(HTTPConnection(server.address, timeout=10)) as client:
             client.request("GET", "/readyz")
             answer = client.getresponse()
             assert answer.status == 503
             assert answer.read() == b'{"wrong": ["database default", "redis"]}'
         assert time.monotonic() - before < 5
-        assert open_connections(waiting) == 0
+        assert status(server, "/healthz") == 200
+        with connect(server.url("/ws/")), connect(server.url("/leave/")) as leaving:
+            assert closed(leaving) == 4000
+            with connect(server.url("/fail/x%0aforged/")) as failing:
+                failing.send("go")
+                assert closed(failing) == 1011
+            assert handshake(server.address, "/ws/", Origin="https://evil.example") == 403
+            wait_for("the counts", lambda: COUNTS.items() <= measured(server).items())
+        assert server.stop() in {0, -signal.SIGTERM}
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert all(line.keys() >= {"time", "level", "logger", "message"} for line in lines)
+    (failure,) = [line for line in lines if "Exception in the loop" in line["message"]]
+    assert failure["exc_info"].endswith("RuntimeError: the loop failed")
+    (observed,) = [line for line in lines if line["logger"] == "extra_urls"]
+    assert (observed["path"], observed["user"]) == ("/fail/x\nforged/", None)
+
+
+def test_messages_are_counted(service: Service) -> None:
+    server, room = service.running, service.running.url("/ws/rooms/counted/")
+    before = measured(server)
+    with connect(room) as one, connect(room) as other:
+        one.send("hello")
+        assert one.recv(timeout=5) == other.recv(timeout=5) == "hello"
+        after = measured(server)
+    for name, number in {"published": 1, "delivered": 2}.items():
+        name = f"realtime_messages_{name}_total"
+        assert after[name] - before[name] == number
 
 
 @pytest.mark.parametrize("service", ANY_SERVER, indirect=True)
@@ -379,29 +445,35 @@ def test_the_path_of_a_loop_forges_no_lines_of_the_log(service: Service) -> None
     assert reported == r"/fail/x\nforged\x1b[31m/"
 
 
-@pytest.mark.parametrize("service", ANY_SERVER, indirect=True)
-def test_sentry_is_told_the_user_and_the_route_of_the_loop_that_raised(service: Service) -> None:
-    python = service.installed.program
-    install = ["uv", "pip", "install", "--quiet", "--python", python, "sentry-sdk"]
-    subprocess.run(install, check=True, env=environment(), timeout=120)
-    names = ("ada", "grace", None, "ada", None)
-    with service.process(SENTRY="yes") as server:
-        for name in names:
-            headers = service.cookie(name) if name else {}
-            with connect(server.url("/fail/x/"), additional_headers=headers) as client:
+def test_sentry_is_told_of_each_exception_once_with_its_url_and_its_user(service: Service) -> None:
+    users = ("ada", "grace", None, "ada", None)
+    cookies = {"ada": service.cookie("ada"), "grace": service.cookie("grace"), None: {}}
+    with (
+        own_sentry() as (dsn, events),
+        service.process(SENTRY_DSN=dsn, application="extra_faults:watched") as server,
+        connect(server.url("/ws/"), additional_headers=cookies["grace"]) as other,
+    ):
+        for number, user in enumerate(users):
+            cookie, url = cookies[user], server.url(f"/fail/x/?loop={number}")
+            with connect(url, additional_headers=cookie) as client:
                 client.send("go")
                 assert closed(client) == 1011
-            with connect(server.url("/ws/"), additional_headers=service.cookie("grace")) as other:
-                assert open_still(other)
-
-        def told() -> list[dict[str, str | None]]:
-            lines = [one for one in server.log.read_text().splitlines() if "SENTRY" in one]
-            return [json.loads(line.split("SENTRY ")[1]) for line in lines]
-
-        wait_for("the last event", lambda: len(told()) >= len(names))
-        ids = [{"ada": "1", "grace": "2"}.get(name or "") for name in names]
-        assert [event["user"] for event in told()] == ids
-        assert {event["route"] for event in told()} == {"/fail/{name}/"}
+            with connect(url, additional_headers=cookie):
+                pass  # the loop raises when it has left
+            assert handshake(server.address, f"/broken/?handshake={number}", **cookie) in {403, 500}
+            assert open_still(other)
+        wait_for("the events", lambda: len(events) >= 3 * len(users))
+        assert server.stop() in {0, -signal.SIGTERM}  # after which none is on its way
+        assert closed(other) == 1012
+    ids = {"ada": "1", "grace": "2", None: None}
+    expected = Counter[Any]()
+    for number, user in enumerate(users):
+        for path, query, times in (("/fail/x/", "loop", 2), ("/broken/", "handshake", 1)):
+            url = f"ws://{server.address}{path}"
+            expected[url, f"{query}={number}", ids[user]] = times
+    told = [(event["request"], (event.get("user") or {}).get("id")) for event in events]
+    assert Counter((r["url"], r["query_string"], user) for r, user in told) == expected
+    assert {event["transaction"] for event in events} == {"/fail/{name}/", "/broken/"}
 
 
 def test_sigterm_reaches_every_client_behind_middleware_that_wraps_send(

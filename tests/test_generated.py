@@ -93,6 +93,11 @@ def test_every_package_that_windows_needs_has_a_wheel_there(project: Installed) 
         ("REDIS_URL", "rediss://localhost/0?ssl_cert_reqs=secret", "not take"),
         ("MAX_CONNECTIONS", "0", "greater than or equal to 1"),
         ("MAX_CONNECTIONS", "many", "Not a valid integer"),
+        ("LOG_FORMAT", "xml", "Must be one of: text, json"),
+        ("SENTRY_DSN", "https://secret@sentry.invalid/", "not like 'https://key@"),
+        ("SENTRY_DSN", "secret", "not like 'https://key@"),
+        ("SENTRY_DSN", "https://secret@sentry.invalid:x/1", "not like 'https://key@"),
+        ("PROMETHEUS_MULTIPROC_DIR", "/nowhere", "no folder that can be written"),
         ("DRAIN_SECONDS", "-1", "greater than or equal to 0"),
         ("DRAIN_SECONDS", "30s", "Not a valid integer"),
         ("ALLOWED_HOSTS", "https://example.com", "not like 'example.com'"),
@@ -129,6 +134,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(
     [
         ("REDIS_URL", "redis://localhost:6379/0", "redis"),
         ("DATABASE_URL", "postgres://localhost/name", "postgres"),
+        ("SENTRY_DSN", "https://key@sentry.invalid/1", "sentry"),
     ],
 )
 @pytest.mark.xdist_group("uvicorn-pytest")

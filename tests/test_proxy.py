@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
+from tests.clients import status
 from tests.installing import Installed, parameter
 from tests.proxies import CLIENT, Proxy, proxy
 from tests.rendering import SERVERS
@@ -97,6 +98,14 @@ def test_a_page_and_a_socket_are_secure_and_come_from_the_client_whatever_it_for
         origin = Origin(front.origin())
         told = asyncio.run(first(front, "/seen/", origin=origin, additional_headers=headers))
         assert json.loads(told) == expected
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_metrics_are_for_those_behind_the_proxy(
+    fronts: dict[str, Proxy], service: Running, name: str
+) -> None:
+    assert fronts[name].get("/metrics")[0] == 404
+    assert status(service, "/metrics") == 200
 
 
 @pytest.mark.parametrize("name", PROXIES)

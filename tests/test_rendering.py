@@ -18,7 +18,8 @@ FILES = {
     "common": """
         .dockerignore .env .env.example .gitattributes .gitignore .pre-commit-config.yaml AGENTS.md
         Caddyfile Dockerfile README.md compose.yaml manage.py pyproject.toml
-        config/__init__.py config/asgi.py config/environment.py config/postgres.py
+        config/__init__.py config/asgi.py config/environment.py config/logging.json
+        config/postgres.py
         config/settings.py config/static/icon.svg config/static/index.css config/static/index.js
         config/templates/index.html config/templates/login.html config/urls.py
         config/websocket.py config/test_settings.py
@@ -29,7 +30,7 @@ FILES = {
         realtime/backends/stream.py realtime/broadcast.py realtime/channels.py
         realtime/checks.py realtime/closing.py realtime/connections.py realtime/database.py
         realtime/debugging.py realtime/handshake.py realtime/health.py realtime/lifespan.py
-        realtime/logins.py realtime/wrappers.py
+        realtime/logins.py realtime/logs.py realtime/metrics.py realtime/wrappers.py
         realtime/management/commands/runserver.py
         realtime/messages.py realtime/tests/test_messages.py
         realtime/outbox.py realtime/proxy.py realtime/resuming.py realtime/server.py

@@ -17,14 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.clients import by_hand, crowd, status, wait_until_full
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
-from tests.serving import Running, handshake, serving, wait_for
-
-# The option for several, and what the log says of each that runs; daphne has none.
-WORKERS = {
-    "uvicorn": ("--workers", "Application startup complete"),
-    "granian": ("--workers", "Started worker-"),
-    "hypercorn": ("--workers", "[INFO] Running on"),
-}
+from tests.serving import WORKERS, Running, handshake, serving, wait_for
 
 
 async def end(client: ClientConnection) -> int | None:

@@ -16,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from extra_urls import urlpatterns as others
 from realtime.broadcast import subscribe
 from realtime.handshake import websocket
+from sentry_sdk.integrations.asgi import SentryAsgiMiddleware
 from users.models import User
 
 
@@ -33,6 +34,9 @@ async def application(scope, receive, send):
         await Traced(send)(event)
 
     await service(scope, receive, traced if scope["type"] == "websocket" else send)
+
+
+watched = SentryAsgiMiddleware(service)  # as Sentry's documentation puts it around any application
 
 
 @websocket

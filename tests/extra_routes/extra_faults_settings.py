@@ -10,5 +10,3 @@ SESSION_ENGINE = os.environ.get("ENGINE", "django.contrib.sessions.backends.db")
 SESSION_FILE_PATH = os.environ.get("SESSIONS")
 if os.environ.get("LOGIN_REQUIRED"):
     MIDDLEWARE = [*MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]  # noqa: F405
-if os.environ.get("SENTRY"):
-    import extra_sentry  # noqa: F401

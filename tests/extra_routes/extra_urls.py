@@ -1,6 +1,7 @@
 """Routes beside the rendered project's own."""
 
 import asyncio
+import logging
 import sys
 
 from asgiref.sync import sync_to_async
@@ -13,6 +14,8 @@ from extra_broadcast import urlpatterns as broadcasting
 from extra_database import urlpatterns as losing
 from realtime.handshake import WebSocketResponse, websocket
 from users.models import User
+
+logger = logging.getLogger(__name__)
 
 
 @websocket
@@ -86,7 +89,7 @@ def cookie(request):
 
 def observed(request, **kwargs):
     """Show that the signal was sent."""
-    print("observed", request.path, file=sys.stderr, flush=True)
+    logger.warning("observed %s", request.path)
 
 
 got_request_exception.connect(observed)

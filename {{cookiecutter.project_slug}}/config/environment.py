@@ -1,5 +1,6 @@
 """Environment variables: from the process, then from the file .env, and what is wrong with them."""
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -64,6 +65,25 @@ def redis(url: str) -> None:
         Redis.from_url(url).connection_pool.make_connection()  # which connects nowhere yet
     except (ValueError, TypeError, RedisError):
         raise wrong from None
+
+
+def sentry(dsn: str) -> None:
+    """Validate a DSN; its key is not shown. An empty one is none."""
+    if dsn:
+        extra("sentry", "sentry_sdk")
+        from sentry_sdk.utils import BadDsn, Dsn
+
+        try:
+            Dsn(dsn)
+        except (BadDsn, ValueError):
+            wrong = "It is not like 'https://key@o1.ingest.sentry.io/2'."
+            raise ValidationError(wrong) from None
+
+
+def folder(path: str) -> None:
+    """Validate the path of a folder that can be written."""
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ValidationError("It is no folder that can be written.")
 
 
 @env.parser_for("database")

@@ -1,5 +1,7 @@
 """Settings. What differs from place to place is an environment variable: see .env.example."""
 
+import json
+import logging
 from typing import Any
 from urllib.parse import quote
 
@@ -7,7 +9,7 @@ import django
 import django_stubs_ext
 from environs import validate
 
-from config.environment import BASE_DIR, HOST, ORIGIN, env, redis, seal
+from config.environment import BASE_DIR, HOST, ORIGIN, env, folder, redis, seal, sentry
 
 django_stubs_ext.monkeypatch()  # lets ModelAdmin[Model] run, which mypy asks for
 
@@ -24,8 +26,15 @@ MAX_CONNECTIONS = env.int("MAX_CONNECTIONS", None, validate=validate.Range(min=1
 HISTORY_SECONDS = env.int("HISTORY_SECONDS", 120, validate=validate.Range(min=0))
 HISTORY_MESSAGES = env.int("HISTORY_MESSAGES", 1000, validate=validate.Range(min=1))
 DRAIN_SECONDS = env.int("DRAIN_SECONDS", 0, validate=validate.Range(min=0))
+LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"]))
+SENTRY_DSN = env.str("SENTRY_DSN", None, validate=sentry)
+env.str("PROMETHEUS_MULTIPROC_DIR", None, validate=folder)  # for prometheus-client itself
 seal()
 
+if SENTRY_DSN:
+    import sentry_sdk
+
+    sentry_sdk.init(SENTRY_DSN, send_default_pii=True)  # user, address and headers, too
 if not DEBUG:  # behind a proxy that speaks TLS, sends plain HTTP away and sets this header
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 30 * 24 * 60 * 60
@@ -84,10 +93,5 @@ AUTH_PASSWORD_VALIDATORS = [
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
-LOGGING = {  # to standard error, tracebacks included
-    "version": 1,
-    "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"django": {"handlers": [], "propagate": True}},
-}
+LOGGING = json.loads((BASE_DIR / "config/logging.json").read_text())  # to standard error
+logging.captureWarnings(not DEBUG)  # as of a coroutine that nobody awaits

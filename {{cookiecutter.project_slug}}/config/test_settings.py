@@ -2,7 +2,7 @@
 
 import os
 
-os.environ |= {"DEBUG": "true"}
+os.environ |= {"DEBUG": "true", "SENTRY_DSN": ""}
 os.environ |= dict.fromkeys(["ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "FORWARDED_ALLOW_IPS"], "")
 
 from config.settings import *  # noqa: F403
@@ -11,4 +11,4 @@ REDIS_URL = MAX_CONNECTIONS = None
 HISTORY_SECONDS, HISTORY_MESSAGES = 120, 1000
 DRAIN_SECONDS = 0
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast
-LOGGING["handlers"]["console"]["class"] = "logging.NullHandler"  # type: ignore  # noqa: F405
+LOGGING["handlers"]["console"]["class"] = "logging.NullHandler"  # noqa: F405

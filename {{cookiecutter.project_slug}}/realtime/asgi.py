@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from asgiref.sync import SyncToAsync, sync_to_async
@@ -13,9 +15,9 @@ from django.core.signals import got_request_exception
 from django.db import close_old_connections
 from django.http import HttpRequest
 
-from realtime import connections, server
+from realtime import connections, logs, server
 from realtime.closing import identify, listen
-from realtime.connections import Connection
+from realtime.connections import FORBIDDEN, Connection, tally
 from realtime.database import in_thread, turn
 from realtime.debugging import watch
 from realtime.handshake import Handshakes, refusal
@@ -33,12 +35,14 @@ class WebSocketHandler(Handshakes):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if why := connections.refuses():
             await receive()  # websocket.connect
-            await refuse(refusal(scope, connections.unavailable(why)), send)
+            refused = refusal(scope, connections.unavailable(why))
+            tally["refused", status(refused)] += 1
+            await refuse(refused, send)
             return
         listen()
         connection = connections.register(send)
         try:
-            with apart():
+            with apart(scope):
                 await self.hold(connection, scope, receive)
         except asyncio.CancelledError:
             by_server = connection.code is None
@@ -57,10 +61,11 @@ class WebSocketHandler(Handshakes):
             request, loop, headers, refused = await self.in_thread(scope)
         if refused:
             await receive()  # websocket.connect
-            connection.closed = True
+            connection.closed = status(refused)
             await refuse(refused, connection.server_send)
             return
         connection.headers = headers
+        logs.handshake.set(request)
         identify(connection, request, request.user_id)
         if connection.code is not None:  # closed since its handshake began: the loop does not run
             await asyncio.sleep(0)
@@ -76,13 +81,21 @@ class WebSocketHandler(Handshakes):
                 await close(connection, 1000)
 
 
-def apart() -> AbstractContextManager[Any]:
+@contextmanager
+def apart(scope: Scope) -> Iterator[None]:
     """Keep what Sentry notes of this connection, its user and URL, from those of others.
 
     The SDK does so for pages, in a method of ASGIHandler that is not called here.
     """
-    sentry: Any = sys.modules.get("sentry_sdk")
-    return sentry.isolation_scope() if sentry else nullcontext()
+    if not (sentry := sys.modules.get("sentry_sdk")):
+        yield
+        return
+    from sentry_sdk.integrations.asgi import SentryAsgiMiddleware
+
+    with sentry.isolation_scope() as own:
+        describe = SentryAsgiMiddleware(None).event_processor
+        own.add_event_processor(partial(describe, asgi_scope=scope))
+        yield
 
 
 async def cancelled(connection: Connection, scope: Scope) -> None:
@@ -92,9 +105,15 @@ async def cancelled(connection: Connection, scope: Scope) -> None:
     if later and not (connection.accepted or connection.closed):
         why = "the service stops" if connections.stops() else "no answer in time"
         refused = refusal(scope, connections.unavailable(why))  # 403 would be final for a client
+        connection.closed = status(refused)
         await refuse(refused, connection.server_send)
     else:
         await close(connection, connections.STOPPED)
+
+
+def status(refused: list[Event]) -> int:
+    """What the client sees of a refusal."""
+    return int(refused[0].get("status", FORBIDDEN))
 
 
 async def refuse(events: list[Event], send: Send) -> None:
@@ -115,8 +134,9 @@ async def failed(connection: Connection, request: HttpRequest, error: Exception)
         return
     if not (connection.accepted or connection.closed):
         response = await in_thread(response_for_exception)(request, error)
-        connection.closed = True
-        await refuse(refusal(request.scope, response), connection.server_send)  # type: ignore[attr-defined]
+        refused = refusal(request.scope, response)  # type: ignore[attr-defined]
+        connection.closed = status(refused)
+        await refuse(refused, connection.server_send)
         return
     closed = await close(connection, 1011)
     await in_thread(report)(request)
@@ -125,10 +145,10 @@ async def failed(connection: Connection, request: HttpRequest, error: Exception)
 
 
 async def close(connection: Connection, code: int) -> bool:
-    """Send a close (RFC 6455, section 7.4.1); False if the server does not take it.
+    """Send a close (RFC 6455, section 7.4.1); False if the server may have to do it.
 
-    It does not where the client has left or the loop has closed. A client that does not read loses
-    its TCP connection, after half a minute or when the service stops.
+    There is none where the client has left or the loop has closed. A client that does not read
+    loses its TCP connection, after half a minute or when the service stops.
     """
     code = connection.code = connection.code or code
     connection.ending = True
@@ -141,9 +161,9 @@ async def close(connection: Connection, code: int) -> bool:
     except (TimeoutError, asyncio.CancelledError):
         server.drop(connection.protocol)
         return False
-    except Exception:  # each server has another
+    except Exception as error:  # each server has another
         logger.debug("No close sent", exc_info=True)
-        return False
+        return server.is_gone(error, connection.protocol)
     return True
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from realtime.channels import channels, per_loop, publish_from_thread
-from realtime.connections import current
+from realtime.connections import current, tally
 from realtime.database import after_commit
 from realtime.outbox import Outbox, give_way
 from realtime.resuming import First, StateFirst
@@ -57,8 +57,9 @@ async def publish(channel: str, message: Message, *, keep: bool = True) -> None:
     message, here = check(message), per_loop.get(asyncio.get_running_loop())
     if here:
         await here.backend.publish(channel, message, keep)
+        tally["published"] += 1
     else:
-        await asyncio.to_thread(publish_from_thread, channel, message, keep)
+        await asyncio.to_thread(publish_now, channel, message, keep)
     await give_way(channel)
 
 
@@ -72,4 +73,10 @@ def publish_on_commit(
     """
     check_channel(channel)
     check(message)
-    after_commit(lambda: publish_from_thread(channel, message, keep), using)
+    after_commit(lambda: publish_now(channel, message, keep), using)
+
+
+def publish_now(channel: str, message: Message, keep: bool) -> None:
+    """Publish in a thread."""
+    publish_from_thread(channel, message, keep)
+    tally["published"] += 1

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Coroutine, Sequence
+from contextvars import Context
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -109,9 +110,10 @@ class Channels:
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run it in a task that ends with these channels."""
-        task = asyncio.create_task(work)
+        nobody = Context()  # what it logs is not said of the client for whom it began
+        task = asyncio.create_task(work, context=nobody)
         self.tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._ended, context=nobody)
         return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:

@@ -4,8 +4,9 @@ import asyncio
 import logging
 import math
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -18,6 +19,7 @@ from realtime.types import Event, Send
 
 logger = logging.getLogger(__name__)
 STOPPED, LATER = 1012, 1013  # "service restart", "try again later" (IANA's registry)
+GONE, FORBIDDEN = 1006, 403  # what is seen without a close, and of a close before the accept
 CLOSE_CODES = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
 HANDSHAKE = 10.0  # seconds for a handshake, up to the accept
 AGAIN = 3.0  # seconds that a loop has to end, before it is cancelled again
@@ -27,6 +29,7 @@ REMEMBERED = 60.0  # seconds for which an end of many holds for handshakes that 
 serves = False  # whether this process may have connections at all; a command has none
 opened: "set[Connection]" = set()
 groups: "dict[tuple[str, str], set[Connection]]" = {}  # by what they are of, as a user or a session
+tally: "defaultdict[Any, int]" = defaultdict(int)  # of what has happened, for metrics.py
 current: "ContextVar[Connection]" = ContextVar("connection")
 recent: "dict[tuple[str, str], list[End]]" = {}  # for those that are on their way in
 sweepers: "list[Callable[[list[Connection]], None]]" = []
@@ -59,7 +62,8 @@ class Connection:
         self.since = time.monotonic()
         self.keys: tuple[tuple[str, str], ...] = ()  # the groups it is in
         self.headers: Iterable[tuple[bytes, bytes]] = ()  # of the accept
-        self.accepted = self.closed = False  # by the loop
+        self.accepted = False  # by the loop
+        self.closed = 0  # by the loop, or refused: the code, or HTTP's status
         self.accepting = False  # its accept is being sent
         self.ending = False  # its close is being sent
         self.on_accept: tuple[Callable[[], None], ...] = ()
@@ -99,6 +103,7 @@ class Connection:
             self.accepting = False
         self.timer.cancel()
         self.accepted = True
+        tally["opened"] += 1
         for release in self.on_accept:
             self.loop.call_soon(release)  # after what the loop says first
         self.on_accept = self.headers = ()
@@ -113,7 +118,8 @@ class Connection:
             await server.close(self.server_send, self.protocol, code, reason)
         else:
             await self.server_send(event)
-        self.closed = True
+            code = event.get("status", FORBIDDEN)
+        self.closed = self.closed or code
 
     def join(self, kind: str, value: Any) -> None:
         """Put it into a group, as that of a user's connections; end it if that was closed since."""
@@ -158,6 +164,8 @@ class Connection:
         for key in self.keys:
             self.part(*key)
         opened.discard(self)
+        told = self.closed or (self.accepted and (self.code or GONE)) or FORBIDDEN
+        tally["closed" if self.accepted else "refused", told] += 1
 
 
 def register(server_send: Send) -> Connection:
@@ -173,11 +181,11 @@ def register(server_send: Send) -> Connection:
 
 def sweep(loop: asyncio.AbstractEventLoop) -> None:
     """End those whose client has left, which not every server tells the loop, or whose right."""
-    loop.call_later(SWEEP, sweep, loop)
+    loop.call_later(SWEEP, sweep, loop, context=Context())  # nobody's
     here = open_in(loop)
     for connection in here:
         if server.is_lost(connection.protocol):
-            connection.closed = True
+            connection.closed = GONE if connection.accepted else FORBIDDEN
             connection.end(STOPPED)
     for look in sweepers:
         look(here)

@@ -1,7 +1,8 @@
 """/healthz and /readyz: what a load balancer asks, whatever the Host and before any login."""
 
 from collections.abc import Callable
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
+from importlib.util import find_spec
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
@@ -15,6 +16,7 @@ from realtime.connections import count, stops
 from realtime.database import threads
 
 SOON = 1.0  # seconds for an answer of the database and of Redis
+asking: dict[str, Future[None]] = {}  # one thread for each, however often it is asked in an outage
 
 
 @sync_and_async_middleware
@@ -39,13 +41,20 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 def readyz(request: HttpRequest) -> JsonResponse:
     """Whether it can do its work: 200, or 503 with what is wrong."""
-    asked = {f"database {alias}": threads.submit(ask, alias) for alias in databases}
+    asked = {f"database {alias}": begin(f"database {alias}", ask, alias) for alias in databases}
     if settings.REDIS_URL:
-        asked["redis"] = threads.submit(backend().ping)
+        asked["redis"] = begin("redis", backend().ping)
     wait(asked.values(), timeout=SOON)
     wrong = [name for name, said in asked.items() if not said.done() or said.exception()]
     wrong += ["stopping"] if stops() else []
     return JsonResponse({"wrong": wrong}, status=503 if wrong else 200)
+
+
+def begin(name: str, question: Callable[..., None], *about: str) -> Future[None]:
+    """Ask in a thread, unless the last question is still under way."""
+    if name not in asking or asking[name].done():
+        asking[name] = threads.submit(question, *about)
+    return asking[name]
 
 
 def ask(alias: str) -> None:
@@ -57,4 +66,8 @@ def ask(alias: str) -> None:
     database.close()
 
 
-ANSWERS = {"/healthz": healthz, "/readyz": readyz}
+ANSWERS: dict[str, Callable[[HttpRequest], Any]] = {"/healthz": healthz, "/readyz": readyz}
+if find_spec("prometheus_client"):
+    from realtime.metrics import metrics
+
+    ANSWERS["/metrics"] = metrics

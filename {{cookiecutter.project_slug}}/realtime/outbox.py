@@ -9,10 +9,11 @@ import asyncio
 import logging
 import sys
 from collections import deque
+from contextvars import Context
 from typing import Any
 
 from realtime import server
-from realtime.connections import current
+from realtime.connections import current, tally
 from realtime.types import Event, Send, size
 
 MESSAGES, BYTES = 1024, 4 << 20  # that wait for a client which is behind
@@ -100,13 +101,15 @@ class Outbox:
         """Send the event and those that come meanwhile."""
         try:
             await self.send(event)
+            tally["delivered"] += 1
             while self.events:
                 event = self._next()
                 self.due = self._due(event)
                 await self.send(event)
+                tally["delivered"] += 1
         except Exception as error:
-            if not server.is_gone(error, self.protocol):
-                logger.exception("A message could not be sent")
+            if not server.is_gone(error, self.protocol):  # said in nobody's name: see logs.py
+                Context().run(logger.exception, "A message could not be sent")
                 self.end(1011)
             self._forget()
         finally:
@@ -123,6 +126,7 @@ class Outbox:
 
     def give_up(self) -> None:
         """Close the connection of a client that takes too little."""
+        tally["slow"] += 1
         self._forget()
         self.end(1013, "too slow")
 

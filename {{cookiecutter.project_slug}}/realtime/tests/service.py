@@ -1,6 +1,7 @@
 """The service of the machinery's tests: one loop or view for each thing that may come."""
 
 import asyncio
+import logging
 import time
 from ast import literal_eval
 from contextlib import suppress
@@ -8,6 +9,7 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_not_required, login_required
 from django.core.asgi import get_asgi_application
 from django.db import transaction
@@ -23,6 +25,8 @@ from realtime.lifespan import Lifespan
 from realtime.messages import json_messages
 from realtime.tests import make_user
 from realtime.types import Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
 
 
 @websocket
@@ -93,6 +97,14 @@ async def leave(request: HttpRequest, receive: Receive, send: Send) -> None:
     """Accept, then close with a code of its own."""
     await send({"type": "websocket.accept"})
     await send({"type": "websocket.close", "code": 4000, "reason": "enough"})
+
+
+@websocket
+async def note(request: HttpRequest, receive: Receive, send: Send, word: str) -> None:
+    """Accept and log, in the loop and in a thread."""
+    await send({"type": "websocket.accept"})
+    logger.warning("noted %s", word)
+    await sync_to_async(logger.warning)("in a thread")
 
 
 @websocket
@@ -254,6 +266,7 @@ urlpatterns = [
     path("fail/early/", fail_early),
     path("leave/", leave),
     path("never/", never),
+    path("note/<str:word>", note),
     path("bad/close/", bad_close),
     re_path(r"^seats/(\w+)/(\w+)/$", located),
     path("loud/<slug:room>/", shout(located)),

@@ -205,7 +205,7 @@ class ConnectionTests(SimpleTestCase):
             if event["reason"] == "broken":
                 raise RuntimeError("broken")
 
-        async def say() -> list[bool]:
+        async def say() -> list[int]:
             connection, noted = Connection(strict), []
             for reason in ("broken", "enough"):
                 with suppress(RuntimeError):
@@ -214,4 +214,4 @@ class ConnectionTests(SimpleTestCase):
             connection.forget()
             return noted
 
-        self.assertEqual(await asyncio.create_task(say()), [False, True])
+        self.assertEqual(await asyncio.create_task(say()), [0, 403])

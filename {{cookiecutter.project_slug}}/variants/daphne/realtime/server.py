@@ -1,6 +1,7 @@
 """daphne: how `manage.py runserver` starts it, and what ASGI leaves open."""
 
 import asyncio
+import logging
 import signal
 import sys
 from importlib import import_module
@@ -9,20 +10,30 @@ from typing import Any
 
 from autobahn.exception import Disconnected
 from autobahn.websocket.protocol import WebSocketServerProtocol
+from daphne.access import AccessLogGenerator  # type: ignore[import-untyped]
 from twisted.internet.defer import Deferred
 
 from realtime.types import Event, Receive, Send, Step, size
 from realtime.wrappers import behind
 
 UNREAD = 1 << 20  # bytes that wait for `receive`, after which no more is read
+access = logging.getLogger("daphne.access")
+
+
+def write_entry(log: Any, host: str, request: str, status: Any = "-", **more: Any) -> None:
+    """Write an entry of the access log where all else is written, and not to standard output."""
+    access.info('%s "%s" %s', host, request, status)
+
+
+AccessLogGenerator.write_entry = write_entry
 
 
 def serve(application: Any, host: str, port: int) -> None:
     """Serve until the process ends."""
-    from daphne import access, endpoints, server  # type: ignore[import-untyped]  # takes the reactor
+    from daphne import endpoints, server  # type: ignore[import-untyped]  # takes the reactor
 
     where = endpoints.build_endpoint_description_strings(host=host, port=port)
-    log = access.AccessLogGenerator(sys.stderr)
+    log = AccessLogGenerator(sys.stderr)
     times = {"websocket_timeout": -1, "websocket_handshake_timeout": 15}  # as the command has them
     server.Server(application, where, signal_handlers=False, action_logger=log, **times).run()
 
