@@ -54,6 +54,14 @@ def until(page: Page, awaited: str, happened: Callable[[], bool], seconds: int =
     raise TimeoutError(f"{awaited}: not within {seconds} s")
 
 
+def problems(page: Page) -> list[str]:
+    """What the console says of errors, in a list that grows."""
+    said: list[str] = []
+    page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    return said
+
+
 class Answering(ThreadingHTTPServer):
     """A server of the page that answers everything else with the status, handshakes too."""
 

@@ -96,16 +96,13 @@ def proxy(name: str, project: Path, service: str, folder: Path) -> Iterator[Prox
     folder.mkdir()
     port, plain = free_port(), free_port()
     public, private = certificate(folder)
-    common = [
-        (f"/srv/{project.name}/staticfiles", str(project / "staticfiles")),
-        ("127.0.0.1:8000", service),
-    ]
+    upstream = ("127.0.0.1:8000", service)
     if name == "nginx":
         (folder / "nginx.conf").write_text(NGINX)
         site = from_document(
             project,
             "map $http_upgrade",
-            *common,
+            upstream,
             ("/etc/ssl/example.com.crt", str(public)),
             ("/etc/ssl/private/example.com.key", str(private)),
             ("example.com", "localhost"),
@@ -117,7 +114,7 @@ def proxy(name: str, project: Path, service: str, folder: Path) -> Iterator[Prox
         command = [path, "-p", str(folder), "-c", "nginx.conf", "-e", "stderr"]
     else:
         tls = f"https://localhost:{port} {{\n    tls {public} {private}"
-        site = from_document(project, "example.com {", *common, ("example.com {", tls))
+        site = from_document(project, "example.com {", upstream, ("example.com {", tls))
         (folder / "Caddyfile").write_text(CADDY + site)
         command = [path, "run", "--config", str(folder / "Caddyfile")]
     variables = environment(HOME=str(folder), XDG_CONFIG_HOME="", XDG_DATA_HOME="")

@@ -80,7 +80,7 @@ def production_command(
     """The production command of docs/production.md, on a port of this machine only."""
     command = CONTEXT["_servers"][asgi_server]["command"]
     command = command.replace("config.asgi:application", application)
-    command = command.replace("0.0.0.0", "127.0.0.1").replace("8000", str(port)).split()
+    command = command.replace("0.0.0.0", "127.0.0.1").replace("${PORT:-8000}", str(port)).split()
     return [f"{project}/.venv/bin/{command[0]}", *command[1:]]
 
 

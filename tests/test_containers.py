@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 import yaml
+from playwright.sync_api import expect
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.browser import chromium, problems
 from tests.containers import Stage, build
 from tests.installing import environment
 from tests.rendering import CONTEXT, SERVERS, render
@@ -51,22 +53,19 @@ def running(image: Stage, log: Path, **variables: str) -> Iterator[Container]:
     """Run the image as a user without rights on a read-only file system, until the block ends."""
     port = free_port()
 
-    def here(command: list[str]) -> list[str]:
-        """The command with a port of this machine."""
-        return [part.replace("0.0.0.0", "127.0.0.1").replace("8000", str(port)) for part in command]
-
     def healthy() -> bool:
-        command = [*image.sandbox(), *here(image.health)]
+        command = [*image.sandbox(), *image.health]
         return not subprocess.run(
             command, env=variables, capture_output=True, timeout=20
         ).returncode
 
-    variables = ENVIRONMENT | variables | {"HOME": "/"}
+    variables = ENVIRONMENT | variables | {"HOME": "/", "PORT": str(port)}
+    command = [part.replace("0.0.0.0", "127.0.0.1") for part in image.command]
     assert not healthy()
     reader, writer = os.pipe()
     sandbox = image.sandbox("--as-pid-1", "--info-fd", str(writer))
     options: dict[str, Any] = {"env": variables, "pass_fds": [writer]}
-    with started([*sandbox, *here(image.command)], port, log, **options):
+    with started([*sandbox, *command], port, log, **options):
         os.close(writer)
         with os.fdopen(reader) as told:
             yield Container(port, log, json.load(told)["child-pid"], healthy)
@@ -117,13 +116,11 @@ def test_an_image_serves_is_healthy_keeps_its_limits_stops_and_holds_no_secret(
         ["uv", "lock", "--quiet"], cwd=project, env=environment(), timeout=60, check=True
     )
     stages = build(project, tmp_path / "stages")
-    image, proxy = stages[""], stages["proxy"].root
+    image = stages[""]
     assert image.user not in {"0", "root"}
     there = {path.name for path in (image.root / "app").iterdir()}
     assert {"manage.py", "config", "realtime", "staticfiles", ".venv"} <= there
     assert not there & {".env", ".github", "tests", "db.sqlite3"}
-    assert (proxy / "etc/caddy/Caddyfile").is_file()
-    assert (proxy / "srv/static/realtime/socket.js").is_file()
 
     def client(port: int) -> connect:
         where: dict[str, Any] = {"host": "127.0.0.1", "proxy": None, "compression": None}
@@ -145,12 +142,26 @@ def test_an_image_serves_is_healthy_keeps_its_limits_stops_and_holds_no_secret(
 
     with running(image, tmp_path / "log", **LIMITS[name]) as service:
         wait_for("a healthy service", service.healthy, 60)
+        press_ping(f"http://localhost:{service.port}/")
         _, word = WORKERS.get(name, ("", ""))
         wait_for("workers", lambda: not word or service.log.read_text().count(word) == 2)
         asyncio.run(scenario(service))
         wait_for("the end", lambda: not Path(f"/proc/{service.process}").exists(), 10)
         assert not service.healthy()
         assert "Traceback" not in service.log.read_text()
+
+
+def press_ping(url: str) -> None:
+    """Open the page, which has its style and its scripts without a proxy, and press "Ping"."""
+    with chromium() as browser:
+        page = browser.new_page()
+        said = problems(page)
+        page.goto(url)
+        expect(page.locator("#room-state")).to_have_text("Connected", timeout=10_000)
+        page.get_by_role("button", name="Ping").click()
+        expect(page.locator("#answer")).to_contain_text("pong!", timeout=10_000)
+        assert page.evaluate("document.styleSheets[0].cssRules.length") > 0
+        assert said == []
 
 
 async def code(client: ClientConnection) -> int | None:

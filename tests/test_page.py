@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect
 
-from tests.browser import answering, until
+from tests.browser import answering, problems, until
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.serving import WITH_EXTRA_ROUTES, Running, log_in, runserver
@@ -91,14 +91,6 @@ def edited(route: Route, before: str, after: str) -> None:
     answer = route.fetch()
     assert before in answer.text()
     route.fulfill(response=answer, body=answer.text().replace(before, after))
-
-
-def problems(page: Page) -> list[str]:
-    """What the console says of errors, in a list that grows."""
-    said: list[str] = []
-    page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    return said
 
 
 def test_a_click_on_ping_shows_pong_and_its_round_trip(

@@ -1,12 +1,14 @@
 """Each ASGI server with production settings, behind nginx and Caddy as the documents say."""
 
 import asyncio
+import gzip
 import json
+import re
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ PRODUCTION = {
 }
 FORGED = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "http", "X-Real-IP": "203.0.113.9"}
 PROXIES = ("nginx", "caddy")
+Answer = tuple[int, HTTPMessage, bytes]
 
 
 @pytest.fixture(scope="module", params=[parameter(server, "pytest") for server in SERVERS])
@@ -37,7 +40,8 @@ def project(
 ) -> tuple[str, Installed]:
     """A project whose static files are collected."""
     project = installed(*request.param)
-    project.run("manage.py", "collectstatic", "--no-input", "--verbosity", "0")
+    settings = {name: value for name, value in PRODUCTION.items() if "SETTINGS" not in name}
+    project.run("manage.py", "collectstatic", "--no-input", "--verbosity", "0", **settings)
     return request.param[0], project
 
 
@@ -120,6 +124,39 @@ def test_the_page_its_static_files_and_its_socket_are_there(
         assert front.get(f"/static/{path}")[0] == 200
     assert front.get("/static/nothing.css")[0] == 404
     assert asyncio.run(first(front, "/ws/", "ping", origin=Origin(front.origin()))) == "pong!"
+
+
+def ask(service: Running, path: str, method: str = "GET", **headers: str) -> Answer:
+    """Ask the service itself; return status, headers and body of its answer."""
+    client = HTTPConnection(service.address, timeout=5)
+    client.request(method, path, headers={"Host": "localhost"} | headers)
+    with client.getresponse() as answer:
+        return answer.status, answer.headers, answer.read()
+
+
+def test_static_files_are_compressed_and_cached_for_ever_by_names_with_a_hash(
+    service: Running,
+) -> None:
+    page = ask(service, "/")[2].decode()
+    named = re.findall(r'="(/static/[^"]+)"', page)
+    script = next(path for path in named if path.endswith(".js"))
+    _, _, whole = ask(service, script)
+    imported = re.findall(r'from "\./(realtime/socket\.[^"]+)"', whole.decode())
+    for path in [*named, *[f"/static/{name}" for name in imported]]:
+        assert re.search(r"\.[0-9a-f]{12}\.(css|js|svg)$", path)
+        assert "immutable" in ask(service, path)[1]["Cache-Control"]
+    assert len(named) == 3 and len(imported) == 1
+    _, headers, compressed = ask(service, script, **{"Accept-Encoding": "gzip"})
+    assert headers["Content-Encoding"] == "gzip" and gzip.decompress(compressed) == whole
+    status, headers, body = ask(service, script, "HEAD")
+    assert (status, headers["Content-Length"], body) == (200, str(len(whole)), b"")
+    assert ask(service, script, Range="bytes=2-5")[::2] == (206, whole[2:6])
+    again = {"If-None-Match": headers["ETag"]}
+    assert ask(service, script, **again)[::2] == (304, b"")
+    bare = ask(service, "/static/index.js")[1]["Cache-Control"]
+    assert bare == "max-age=60, public"
+    for path in ("/static/../manage.py", "/static/%2e%2e/manage.py", "/static/", "/static"):
+        assert ask(service, path)[0] == 404
 
 
 @pytest.mark.parametrize("name", PROXIES)

@@ -17,9 +17,9 @@ from tests.rendering import CIS, SERVERS, TEST_SETUPS, render
 FILES = {
     "common": """
         .dockerignore .env .env.example .gitattributes .gitignore .pre-commit-config.yaml AGENTS.md
-        Caddyfile Dockerfile README.md compose.yaml manage.py pyproject.toml
+        Dockerfile README.md compose.yaml manage.py pyproject.toml
         config/__init__.py config/asgi.py config/environment.py config/logging.json
-        config/postgres.py
+        config/postgres.py config/storage.py
         config/settings.py config/static/icon.svg config/static/index.css config/static/index.js
         config/templates/index.html config/templates/login.html config/urls.py
         config/websocket.py config/test_settings.py

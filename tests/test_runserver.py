@@ -65,10 +65,15 @@ def test_it_serves_page_static_files_and_websocket_and_says_where(
     with runserver(project, tmp_path / "log") as server:
         for path in ("/", "/static/admin/css/base.css"):
             assert urlopen(f"http://{server.address}{path}", timeout=5).status == 200
+        style = project.project / "config/static/index.css"
+        style.write_text("/* changed */")  # which shows at once
+        shown = urlopen(f"http://{server.address}/static/index.css", timeout=5).read()
+        assert shown == b"/* changed */"
         assert answer(server) == "pong!"
         said = server.log.read_text()
         assert f"http://{server.address}/" in said
         assert server.url("/ws/") in said
+        assert "Warning" not in said
 
 
 def test_a_change_of_the_code_reloads_it_and_an_error_is_survived(

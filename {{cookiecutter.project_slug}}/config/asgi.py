@@ -1,11 +1,15 @@
 """The service as an ASGI application, split by the type of each connection."""
 
 import os
+from typing import Any
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
+from servestatic import ServeStaticASGI
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-http = get_asgi_application()  # sets Django up, so it comes before what imports models
+# Static files, then Django, which is set up here: before what imports models.
+http: Any = ServeStaticASGI(get_asgi_application(), settings.STATIC_ROOT, settings.STATIC_URL)
 
 from realtime.asgi import WebSocketHandler  # noqa: E402
 from realtime.lifespan import Lifespan  # noqa: E402

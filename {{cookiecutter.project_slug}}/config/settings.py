@@ -41,6 +41,11 @@ if not DEBUG:  # behind a proxy that speaks TLS, sends plain HTTP away and sets 
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     # W008, the redirect, is the proxy's; W005 and W021, HSTS for subdomains, the domain owner's.
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
+    STATIC_ROOT = BASE_DIR / "staticfiles"  # filled by collectstatic; in development there is none
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "config.storage.StaticFiles"},
+    }
 
 ASGI_APPLICATION = "config.asgi.application"
 ROOT_URLCONF = "config.urls"
@@ -91,7 +96,6 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}Validator"} for name in VALIDATORS
 ]
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
 LOGGING = json.loads((BASE_DIR / "config/logging.json").read_text())  # to standard error
 logging.captureWarnings(not DEBUG)  # as of a coroutine that nobody awaits

@@ -1,4 +1,4 @@
-import { ReconnectingWebSocket } from "./realtime/socket.js"
+import { ReconnectingWebSocket } from "./realtime/socket.js"; // Django 5.2 finds it by the ";"
 
 const WORDS = {
   401: "This needs a login",
