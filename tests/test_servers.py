@@ -62,6 +62,36 @@ def test_ping_is_answered_and_all_else_ignored(
         assert client.recv(timeout=5) == "pong!"
 
 
+def test_the_largest_message_has_one_mebibyte_in_one_frame_or_many_and_none_is_compressed(
+    server: Running,
+) -> None:
+    size = 1 << 20
+    whole, tail = ["x" * 1024] * 1024, "x"
+    with connect(server.url("/ws/")) as client:  # which offers to compress
+        assert client.protocol.extensions == []
+        for message in ("x" * size, b"x" * size, whole):
+            client.send(message)
+        client.send("ping")
+        assert client.recv(timeout=5) == "pong!"
+        client.send([*whole, tail])
+        if server.name == "granian":  # which has a limit of its own
+            client.send("ping")
+            assert client.recv(timeout=5) == "pong!"
+        else:
+            with pytest.raises(ConnectionClosed) as closed:
+                client.recv(timeout=5)
+            assert closed.value.rcvd and closed.value.rcvd.code == 1009
+
+
+def test_what_a_client_says_reaches_the_room_with_its_position_even_if_it_is_the_largest(
+    server: Running,
+) -> None:
+    with connect(server.url("/ws/rooms/large/?after="), max_size=None) as client:
+        client.recv(timeout=5)  # where it stands
+        client.send("x" * (1 << 20))
+        assert len(client.recv(timeout=5)) > 1 << 20
+
+
 @pytest.mark.parametrize(
     ("status", "path", "headers"),
     [

@@ -22,6 +22,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [], str.strip, validate=
 FILE = quote(str(BASE_DIR / "db.sqlite3"))  # a folder may be named "C#"
 DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{FILE}")}
 REDIS_URL = env.str("REDIS_URL", None, validate=redis)
+MAX_MESSAGE_SIZE = env.int("MAX_MESSAGE_SIZE", 1 << 20, validate=validate.Range(min=1))
+PERMESSAGE_DEFLATE = env.bool("PERMESSAGE_DEFLATE", default=False)
 MAX_CONNECTIONS = env.int("MAX_CONNECTIONS", None, validate=validate.Range(min=1))
 HISTORY_SECONDS = env.int("HISTORY_SECONDS", 120, validate=validate.Range(min=0))
 HISTORY_MESSAGES = env.int("HISTORY_MESSAGES", 1000, validate=validate.Range(min=1))

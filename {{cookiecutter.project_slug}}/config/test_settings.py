@@ -10,5 +10,6 @@ from config.settings import *  # noqa: F403
 REDIS_URL = MAX_CONNECTIONS = None
 HISTORY_SECONDS, HISTORY_MESSAGES = 120, 1000
 DRAIN_SECONDS = 0
+MAX_MESSAGE_SIZE, PERMESSAGE_DEFLATE = 1 << 20, False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast
 LOGGING["handlers"]["console"]["class"] = "logging.NullHandler"  # noqa: F405

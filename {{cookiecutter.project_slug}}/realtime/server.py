@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import uvicorn
 from asgiref.typing import ASGIApplication
+from django.conf import settings
 from uvicorn.protocols.utils import ClientDisconnected
 
 from realtime.types import Receive, Send, Step
@@ -39,7 +40,14 @@ class Room(asyncio.Event):
 
 
 class Protocol(WebSocketsSansIOProtocol):
-    """Answers a handshake that it cannot take, as one with too long a Cookie: with 431."""
+    """Has the settings' limit and compression. Answers a handshake that it cannot take, as one
+    with too long a Cookie: with 431.
+    """
+
+    def __init__(self, config: uvicorn.Config, *args: Any, **kwargs: Any) -> None:
+        config.ws_max_size = settings.MAX_MESSAGE_SIZE
+        config.ws_per_message_deflate = settings.PERMESSAGE_DEFLATE
+        super().__init__(config, *args, **kwargs)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.writable = Room()

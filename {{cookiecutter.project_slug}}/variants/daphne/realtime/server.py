@@ -11,6 +11,7 @@ from typing import Any
 from autobahn.exception import Disconnected
 from autobahn.websocket.protocol import WebSocketServerProtocol
 from daphne.access import AccessLogGenerator  # type: ignore[import-untyped]
+from django.conf import settings
 from twisted.internet.defer import Deferred
 
 from realtime.types import Event, Receive, Send, Step, size
@@ -50,6 +51,8 @@ def adopt(protocol: Any, send: Send) -> Send:
     """
     if not protocol:
         return send
+    protocol.maxMessagePayloadSize = protocol.maxFramePayloadSize = settings.MAX_MESSAGE_SIZE
+    protocol.failByDrop = False  # but with a close, of 1009 for a longer message
     gate, queue = Gate(), protocol.application_queue
     protocol.transport.unregisterProducer()
     protocol.transport.registerProducer(gate, True)
@@ -76,7 +79,11 @@ def adopt(protocol: Any, send: Send) -> Send:
     async def send_or_raise(event: Event) -> None:
         if protocol.state in {protocol.STATE_CLOSING, protocol.STATE_CLOSED}:  # daphne is silent
             raise Disconnected("the client has left")
-        await send(event)
+        protocol.maxMessagePayloadSize = 0  # which would be a limit of what is sent, too
+        try:
+            await send(event)  # without giving way
+        finally:
+            protocol.maxMessagePayloadSize = settings.MAX_MESSAGE_SIZE
         await gate.writable.wait()
 
     return send_or_raise

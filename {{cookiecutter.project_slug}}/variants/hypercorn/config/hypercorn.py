@@ -5,5 +5,4 @@ import os
 
 errorlog = logging.getLogger("hypercorn.error")  # goes where config/logging.json says
 workers = int(os.environ.get("WEB_CONCURRENCY", 1))
-websocket_max_message_size = int(os.environ.get("HYPERCORN_WEBSOCKET_MAX_MESSAGE_SIZE", 1 << 24))
 graceful_timeout = float(os.environ.get("HYPERCORN_GRACEFUL_TIMEOUT", 3))

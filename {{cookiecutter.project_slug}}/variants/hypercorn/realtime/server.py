@@ -7,11 +7,13 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+from django.conf import settings
 from hypercorn.asyncio import serve as hypercorn
 from hypercorn.config import Config
 from hypercorn.protocol.h11 import H11Protocol
-from hypercorn.protocol.ws_stream import WSStream
+from hypercorn.protocol.ws_stream import WebsocketBuffer, WSStream
 from hypercorn.typing import ASGIFramework
+from wsproto.events import Message
 
 from realtime.types import Event, Receive, Send, Step
 from realtime.wrappers import behind
@@ -38,6 +40,18 @@ class ClientLeft(OSError):
     """`send` was called after the client had left, which hypercorn itself does not tell."""
 
 
+class Buffer(WebsocketBuffer):
+    """What has come of a message. Once one was too long nothing is kept, up to the client's close:
+    hypercorn itself would keep all, and not come to that close.
+    """
+
+    def extend(self, event: Message[Any]) -> None:
+        if self.length > self.max_length:
+            object.__setattr__(event, "message_finished", False)  # so that nobody gets it
+        else:
+            super().extend(event)
+
+
 def adopt(protocol: Any, send: Send) -> Send:
     """The `send` for a connection: one that waits for a client which reads slowly.
 
@@ -45,6 +59,9 @@ def adopt(protocol: Any, send: Send) -> Send:
     """
     if not protocol:
         return send
+    protocol.buffer = Buffer(settings.MAX_MESSAGE_SIZE)
+    if not settings.PERMESSAGE_DEFLATE:
+        protocol.handshake.extensions = None  # that the client has asked for
 
     async def send_or_raise(event: Event) -> None:
         if protocol.closed:
