@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from functools import wraps  # noqa: F401  (for README.md's)
+from functools import wraps  # noqa: F401  (for docs/connections.md)
 from itertools import takewhile
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def is_code(line):
 
 # As the documents have them: the loop `work`, and the decorator `staff_only`.
 exec(block("docs/servers.md", "@websocket"))
-exec(block("README.md", "def staff_only(view):"))
+exec(block("docs/connections.md", "def staff_only(view):"))
 
 
 @websocket
