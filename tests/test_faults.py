@@ -442,7 +442,8 @@ def test_the_path_of_a_loop_forges_no_lines_of_the_log(service: Service) -> None
         assert closed(client) == 1011
     wait_for("the report", lambda: "Exception in the loop" in service.running.log.read_text())
     reported = service.running.log.read_text().split("Exception in the loop: ")[1].splitlines()[0]
-    assert reported == r"/fail/x\nforged\x1b[31m/"
+    path = r"/fail/x\nforged\x1b[31m/"
+    assert reported == f"{path} [{path} user=None]"
 
 
 def test_sentry_is_told_of_each_exception_once_with_its_url_and_its_user(service: Service) -> None:
