@@ -72,6 +72,17 @@ class Installed:
         """The command that runs the arguments in the environment, as README.md says it."""
         return ["uv", "run", "--python", self.python, *arguments]
 
+    def copied(self, folder: Path, *without: str) -> "Installed":
+        """A copy of the project for a test to change, which shares the environment.
+
+        Files of the patterns `without` are left out.
+        """
+        self.run("true")  # makes the environment
+        ignored = shutil.ignore_patterns(".venv", ".git", *without)
+        shutil.copytree(self.project, folder, ignore=ignored)
+        (folder / ".venv").symlink_to(self.project / ".venv")
+        return Installed(folder, self.python)
+
     def run(self, *arguments: str, **variables: str) -> str:
         """Run the arguments there and return what they print."""
         done = subprocess.run(

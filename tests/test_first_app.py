@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -120,14 +119,11 @@ class WithoutUv(Installed):
 def test_an_app_with_all_that_an_app_has_passes(
     combination: tuple[str, str], installed: Callable[[str, str], Installed], tmp_path: Path
 ) -> None:
-    whole = installed(*combination)
-    whole.run("true")  # makes the environment
-    project = tmp_path / "project"
-    shutil.copytree(whole.project, project, ignore=shutil.ignore_patterns(".venv", ".git"))
-    (project / ".venv").symlink_to(whole.project / ".venv")
+    copy = installed(*combination).copied(tmp_path / "project")
+    project = copy.project
     path = os.environ["PATH"].split(os.pathsep)
     ours = OURS | {"PATH": os.pathsep.join(at for at in path if not Path(at, "uv").exists())}
-    app = WithoutUv(project, whole.python)
+    app = WithoutUv(project, copy.python)
 
     app.run("manage.py", "startapp", "support", **ours)
     for name, text in (("models", MODELS), ("admin", ADMIN), ("views", VIEWS), ("tests", TESTS)):

@@ -1,7 +1,6 @@
 """`manage.py runserver` on each ASGI server, as a developer uses it."""
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -24,11 +23,7 @@ def project(
     request: pytest.FixtureRequest, installed: Callable[[str, str], Installed], tmp_path: Path
 ) -> Installed:
     """A copy of an installed project that the test may change."""
-    original = installed(*request.param)
-    copy = tmp_path / "project"
-    shutil.copytree(original.project, copy, ignore=shutil.ignore_patterns(".venv", ".git"))
-    (copy / ".venv").symlink_to(original.project / ".venv")
-    return Installed(copy, original.python)
+    return installed(*request.param).copied(tmp_path / "project")
 
 
 def answer(server: Running) -> str | bytes | None:

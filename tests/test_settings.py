@@ -1,7 +1,6 @@
 """What the settings make of the environment, of the file .env, and of the folder they are in."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -31,15 +30,7 @@ class Thing(models.Model):
 def copy(installed: Callable[[str, str], Installed]) -> Callable[[Path], Path]:
     """Copies the project into a folder, with an empty .env and the environment of the other."""
     whole = installed("uvicorn", "pytest")
-    whole.run("true")  # makes the environment
-
-    def make(folder: Path) -> Path:
-        ignored = shutil.ignore_patterns(".venv", ".git", ".env", "db.sqlite3*", "*_cache")
-        shutil.copytree(whole.project, folder, ignore=ignored)
-        (folder / ".venv").symlink_to(whole.project / ".venv")
-        return folder
-
-    return make
+    return lambda folder: whole.copied(folder, ".env", "db.sqlite3*", "*_cache").project
 
 
 def run(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

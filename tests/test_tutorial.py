@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -66,13 +65,8 @@ def project(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Installed:
     """A project whose user has followed it."""
-    whole = installed(*request.param)
-    whole.run("true")  # makes the environment
     folder = tmp_path_factory.mktemp(request.param[1]) / "project"
-    ignored = shutil.ignore_patterns(".venv", ".git", "*.sqlite3*")
-    shutil.copytree(whole.project, folder, ignore=ignored)
-    (folder / ".venv").symlink_to(whole.project / ".venv")
-    followed = Installed(folder, whole.python)
+    followed = installed(*request.param).copied(folder, "*.sqlite3*")
     follow(followed)
     return followed
 
