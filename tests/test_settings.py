@@ -17,6 +17,11 @@ import json
 from config import settings
 print(json.dumps({0}, default=str))
 """
+STYLE = """
+import config.asgi
+from django.templatetags.static import static
+print(static("index.css"))
+"""
 MODEL = """
 from django.db import models
 
@@ -30,7 +35,9 @@ class Thing(models.Model):
 def copy(installed: Callable[[str, str], Installed]) -> Callable[[Path], Path]:
     """Copies the project into a folder, with an empty .env and the environment of the other."""
     whole = installed("uvicorn", "pytest")
-    return lambda folder: whole.copied(folder, ".env", "db.sqlite3*", "*_cache").project
+    return lambda folder: (
+        whole.copied(folder, ".env", "db.sqlite3*", "*_cache", "staticfiles").project
+    )
 
 
 def run(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -156,6 +163,16 @@ def test_a_model_without_a_key_is_no_warning_on_the_oldest_django(
         timeout=180,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_service_without_collected_files_says_so_and_names_them_bare(
+    copy: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    project = copy(tmp_path / "project")
+    for debug, said in (("false", f"No directory at: {project}/staticfiles"), ("true", "")):
+        done = run(project, "-c", STYLE, DEBUG=debug, SECRET_KEY="for this test")
+        assert (done.returncode, done.stdout) == (0, "/static/index.css\n"), done.stderr
+        assert said in done.stderr and bool(said) == bool(done.stderr)
 
 
 def test_the_files_of_the_database_are_not_committed() -> None:
