@@ -283,7 +283,7 @@ def test_an_expired_session_ends_its_connections(service: Service, engine: str) 
 
 def test_a_loop_works_while_it_receives(service: Service) -> None:
     options = {
-        "uvicorn": ["--ws-ping-interval", "0.5", "--ws-ping-timeout", "0.5"],
+        "uvicorn": ["--ws-ping-interval", "0.5", "--ws-ping-timeout", "1"],
         "daphne": ["--ping-interval", "1", "--ping-timeout", "1"],
         "hypercorn": ["--websocket-ping-interval", "1"],
     }
