@@ -46,7 +46,7 @@ def spread(where: Serving, one: Contender, members: int, rounds: int, table: Tab
             table.add(name, said["seconds"] / batch(members) * 1000)
             busy = max(busy, said["busy"])
             if said["lost"]:
-                table.note = f"{name} lost messages. "
+                table.lost.add(name)
     return busy
 
 

@@ -1,54 +1,43 @@
-"""Lines of Python on a WebSocket's way through each: what a user owns, and what comes with it.
+"""Lines of Python: what a user owns, and what comes with it in packages.
 
-Counted are the modules that the application and its routes import, without Django, asgiref and the
-server, which all have in common, and without blank lines; the loops of this benchmark are in it.
+Of the service all of `config/` and `realtime/` is counted, of the others their module of this
+benchmark, and the whole of the packages. Tests and blank lines are left out; so are Django, asgiref
+and the server, which all have in common.
 """
 
-import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
-from benchmarks.contenders import CHANNELS, DJANGO_SOCKET, SERVICE, STARLETTE, Contender
+from benchmarks.contenders import CHANNELS, DJANGO_SOCKET, SERVICE, STARLETTE
 from benchmarks.projects import Lab
-from benchmarks.servers import SETTINGS
 from benchmarks.tables import Table
-from tests.installing import environment
 from tests.rendering import TEMPLATE
 
-SERVICE_OWN = ("config.asgi", "config.websocket", "realtime", "benchmarks.service.routes")
-SERVICE_LATER = "benchmarks.service.routes,realtime.backends.redis"
-THEIRS = ("starlette", "channels", "channels_redis", "django_socket")
-COUNT = """
-import sys
-from importlib import import_module
-from pathlib import Path
-modules, *counted = sys.argv[1:]
-for name in modules.split(","):
-    import_module(name)
-files = [module.__file__ for name, module in sys.modules.items() if getattr(module, "__file__", "")
-         and any(f"{name}.".startswith(f"{package}.") for package in counted)]
-print(sum(bool(line.strip()) for file in files for line in Path(file).read_text().splitlines()))
-"""
+BROUGHT = [
+    (STARLETTE, ["starlette"]),
+    (CHANNELS, ["channels", "channels_redis"]),
+    (DJANGO_SOCKET, ["django_socket"]),
+    (SERVICE, []),
+]
 
 
-def count(lab: Lab, one: Contender, packages: tuple[str, ...]) -> int:
-    """The lines of what the application imports of these packages."""
-    modules = f"{one.module},{SERVICE_LATER}" if one is SERVICE else one.module
-    variables = SETTINGS | one.variables | {"REDIS_URL": "redis://localhost:6379"}
-    counted = subprocess.check_output(
-        [lab.program(), "-c", COUNT, modules, *packages],
-        cwd=lab.project(),
-        env=environment(PYTHONPATH=f"{lab.project()}:{TEMPLATE}", **variables),
-        text=True,
-    )
-    return int(counted)
+def count(folder: Path, names: list[str]) -> int:
+    """The lines of these modules and packages in the folder."""
+    files = [path for name in names for path in (folder / name).rglob("*.py")]
+    files += [path for name in names if (path := folder / f"{name}.py").exists()]
+    ours = [path for path in files if "tests" not in path.relative_to(folder).parts]
+    return sum(bool(line.strip()) for path in ours for line in path.read_text().splitlines())
 
 
 def measure(lab: Lab) -> Iterator[Table]:
     """Count."""
     own = Table("lines-own", "lines that a user owns", "lines")
     theirs = Table("lines-theirs", "lines of the packages that these depend on", "lines")
-    for one in (STARLETTE, CHANNELS, DJANGO_SOCKET, SERVICE):
-        own.add(one.name, count(lab, one, SERVICE_OWN if one is SERVICE else (one.module,)))
-        theirs.add(one.name, count(lab, one, THEIRS))
+    (installed,) = lab.project().glob(".venv/lib/python*/site-packages")
+    for one, packages in BROUGHT:
+        module = one.module.replace(".", "/")
+        ours = (lab.project(), ["config", "realtime"]) if one is SERVICE else (TEMPLATE, [module])
+        own.add(one.name, count(*ours))
+        theirs.add(one.name, count(installed, packages))
     yield own
     yield theirs

@@ -4,6 +4,11 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+ARTICLE = "How to Add Websockets to a Django App without Extra Dependencies, by Jayden Windle, 2020"
+ADDRESS = (
+    "https://hackernoon.com/"
+    "how-to-add-websockets-to-a-django-app-without-extra-dependencies-u61537a2"
+)
 REFERENCES = ("bare ASGI", "a loop of sends", "the limit", "Channels", "channels_redis pub/sub")
 
 
@@ -16,6 +21,7 @@ class Table:
     unit: str
     values: dict[str, list[float]] = field(default_factory=dict)
     note: str = ""
+    lost: set[str] = field(default_factory=set)  # who lost messages: no time says how fast it is
 
     def add(self, contender: str, value: float) -> None:
         """Note what came of a round."""
@@ -34,6 +40,10 @@ class Table:
         values = self.values[contender]
         low, _, high = statistics.quantiles(values) if len(values) > 1 else values * 3
         return low, high
+
+    def shown(self, contender: str) -> str:
+        """What stands in its cell and beside its bar."""
+        return "lost" if contender in self.lost else number(self.median(contender))
 
 
 @dataclass
@@ -57,8 +67,8 @@ def number(value: float) -> str:
 
 
 def ratio(table: Table, one: str, other: str) -> str:
-    """How one compares with the other, by their medians; nothing to itself or to zero."""
-    if one == other or not table.median(other):
+    """How one compares with the other, by their medians; nothing to itself or to what is none."""
+    if one == other or not table.median(other) or {one, other} & table.lost:
         return ""
     return f"{table.median(one) / table.median(other):.2f}"
 
@@ -73,9 +83,9 @@ def markdown(table: Table | Sheet) -> str:
     rows = [head + [f"to {name}" for name in others], ["---", *["---:"] * (len(head + others) - 1)]]
     for name in table.values:
         low, high = map(number, table.quartiles(name))
-        spread = [f"{low} to {high}" if low != high else ""] if several else []
+        spread = [f"{low} to {high}" if low != high and name not in table.lost else ""]
         ratios = [ratio(table, name, other) for other in others]
-        rows.append([name, number(table.median(name)), *spread, *ratios])
+        rows.append([name, table.shown(name), *(spread if several else []), *ratios])
     return "\n".join([lines(rows), *(["", table.note] if table.note else [])])
 
 
@@ -92,6 +102,13 @@ def document(tables: Iterable[Table | Sheet], circumstances: str, command: str) 
         circumstances,
         "Medians of all rounds, and their quartiles. Rates of messages and connections are per "
         "second of the server's processor time, all else is by the clock. The server has one core "
-        "and the clients another.",
+        "and the clients another. Who lost messages has no time: it says lost. The article is "
+        f"[{ARTICLE}]({ADDRESS}).",
     ]
-    return "\n\n".join([*head, *map(markdown, tables)]) + "\n"
+    return "\n\n".join([*head, *map(section, tables)]) + "\n"
+
+
+def section(table: Table | Sheet) -> str:
+    """The table, and its chart if it has one."""
+    chart = [f"![{table.title}](charts/{table.name}.svg)"] if isinstance(table, Table) else []
+    return "\n\n".join([markdown(table), *chart])

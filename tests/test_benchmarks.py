@@ -1,5 +1,6 @@
 """The benchmarks run: shortly, and with few clients."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,11 +9,12 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.charts import chart
+from benchmarks.lines import count
 from benchmarks.outcomes import Outcome
 from benchmarks.tables import Table, markdown, number
 from tests.browser import chromium_program
 from tests.installing import environment, program
-from tests.rendering import TEMPLATE
+from tests.rendering import FOLDER, TEMPLATE
 from tests.services import postgres
 
 RATES = {"messages", "p50", "p99", "connections", "sessions", "memory", "database"}
@@ -50,6 +52,7 @@ def test_all_measures_run_and_are_written_with_a_chart_each(tmp_path: Path) -> N
     assert {path.stem for path in tmp_path.glob("charts/*.svg")} == ours | SERVERS | OTHERS
     told = (tmp_path / "benchmarks.md").read_text("utf-8")
     assert told.count("| this service |") == len(ours) + 4
+    assert shown(told) == {f"{name}.svg" for name in ours | SERVERS | OTHERS}
     assert "left out" not in done.stdout
 
 
@@ -70,6 +73,32 @@ def test_a_table_has_medians_quartiles_and_ratios_to_what_is_known() -> None:
         "| bare ASGI | 2,000 | 1,000 to 3,000 |  |",
         "| other | 500 |  | 0.25 |",
     ]
+
+
+def test_who_lost_messages_has_no_time_and_nobody_is_compared_with_it() -> None:
+    table = Table("name", "time", "ms", {"Channels": [0, 0], "other": [5, 5]}, lost={"Channels"})
+    assert markdown(table).splitlines()[2:] == [
+        "| Channels | lost |  |  |",
+        "| other | 5.00 |  |  |",
+    ]
+    assert ">lost</text>" in chart(table)
+
+
+def shown(document: str) -> set[str]:
+    """The charts that a document shows."""
+    return set(re.findall(r"charts/([\w-]+\.svg)", document))
+
+
+def test_each_chart_that_is_here_is_shown() -> None:
+    here = {path.name for path in (TEMPLATE / "docs/charts").iterdir()}
+    assert shown((TEMPLATE / "docs/benchmarks.md").read_text("utf-8")) == here
+    assert shown((TEMPLATE / "README.md").read_text("utf-8")) <= here
+
+
+def test_the_readme_has_the_lines_that_a_user_owns() -> None:
+    counted = count(TEMPLATE / FOLDER, ["config", "realtime"])
+    told = re.findall(r"owns about ([\d,]+) lines", (TEMPLATE / "README.md").read_text("utf-8"))
+    assert [abs(int(lines.replace(",", "")) - counted) < 200 for lines in told] == [True]
 
 
 @pytest.mark.parametrize(

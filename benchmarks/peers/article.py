@@ -1,4 +1,8 @@
-"""Django with a loop beside it, as the article has it: any path, any origin, no lifespan."""
+"""Django with a loop beside it, for any path and any origin, and without lifespan.
+
+As in "How to Add Websockets to a Django App without Extra Dependencies" by Jayden Windle, 2020:
+https://hackernoon.com/how-to-add-websockets-to-a-django-app-without-extra-dependencies-u61537a2
+"""
 
 import os
 from typing import Any
