@@ -22,6 +22,7 @@ from tests.installing import NEWEST, environment, interpreter, program
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc")
 UV = "usr/local/bin"
+CHECK = ("python", "manage.py", "check")  # what a CI runs in an image that it has built
 
 
 @dataclass

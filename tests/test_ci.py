@@ -14,15 +14,17 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from tests.containers import CHECK
 from tests.installing import NEWEST, OLDEST, Installed, environment, interpreter
 from tests.rendering import TEMPLATE, render
 from tests.services import own_redis, postgres
 from tests.serving import free_port, kill
 
+GITHUB, GITLAB = ".github/workflows/ci.yml", ".gitlab-ci.yml"
 SCHEMAS = {
-    ".github/workflows/ci.yml": ["vendor.github-workflows"],
+    GITHUB: ["vendor.github-workflows"],
     ".github/dependabot.yml": ["vendor.dependabot"],
-    ".gitlab-ci.yml": ["vendor.gitlab-ci", "--data-transform", "gitlab-ci"],
+    GITLAB: ["vendor.gitlab-ci", "--data-transform", "gitlab-ci"],
 }
 REPLACED = {
     r"uv run pre-commit .*": "true",  # test_generated.py runs it, in a repository
@@ -59,7 +61,7 @@ def test_its_files_conform_to_their_published_schemas(ci: str, tmp_path: Path) -
 
 def test_so_do_those_of_the_template() -> None:
     for path in (TEMPLATE / ".github/workflows").iterdir():
-        conforms(path, SCHEMAS[".github/workflows/ci.yml"])
+        conforms(path, SCHEMAS[GITHUB])
     conforms(TEMPLATE / ".github/dependabot.yml", SCHEMAS[".github/dependabot.yml"])
 
 
@@ -83,13 +85,40 @@ def test_every_action_is_pinned_to_a_commit_and_everywhere_to_the_same(tmp_path:
     assert "actions/checkout" in pinned
 
 
+def test_both_run_for_an_hour_at_most_and_once_for_a_change(tmp_path: Path) -> None:
+    for path in [*(TEMPLATE / ".github/workflows").iterdir(), render(tmp_path) / GITHUB]:
+        workflow = yaml.safe_load(path.read_text())
+        assert all(job["timeout-minutes"] <= 60 for job in workflow["jobs"].values())
+        if "pull_request" in workflow[True]:  # YAML's "on"
+            assert "main" in workflow[True]["push"]["branches"]
+            assert "pull_request" in workflow["concurrency"]["cancel-in-progress"]
+    gitlab = yaml.safe_load((render(tmp_path / "gitlab", ci="gitlab") / GITLAB).read_text())
+    assert gitlab["default"] == {"interruptible": True, "timeout": "20 minutes"}
+    assert len(gitlab["workflow"]["rules"]) == 2
+
+
+def test_both_have_the_same_versions_and_build_the_image_alike(tmp_path: Path) -> None:
+    github, gitlab = (render(tmp_path / ci, ci=ci) for ci in ("github", "gitlab"))
+    (uv,) = re.findall(r"uv:([\d.]+) ", (github / "Dockerfile").read_text())
+    jobs = yaml.safe_load((github / GITHUB).read_text())["jobs"]
+    theirs = yaml.safe_load((gitlab / GITLAB).read_text())
+    (setup,) = [step for step in jobs["test"]["steps"] if "setup-uv" in step.get("uses", "")]
+    assert setup["with"]["version"] == f"{uv}.x"
+    assert theirs["test"]["image"].startswith(f"ghcr.io/astral-sh/uv:{uv}-python")
+    images = [service["image"] for service in jobs["test"]["services"].values()]
+    assert images == theirs["test"]["services"]
+    commands = [step["run"] for step in jobs["container"]["steps"] if "run" in step]
+    assert commands == theirs["container"]["script"]
+    assert commands[-1].endswith(f" service {' '.join(CHECK)}")  # which test_containers.py runs
+
+
 def scripts(project: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """The shell scripts of the job, each with its variables."""
-    if (project / ".gitlab-ci.yml").exists():
-        job: Any = yaml.safe_load((project / ".gitlab-ci.yml").read_text())["test"]
+    if (project / GITLAB).exists():
+        job: Any = yaml.safe_load((project / GITLAB).read_text())["test"]
         yield "\n".join(job["script"]), job["variables"]
         return
-    job = yaml.safe_load((project / ".github/workflows/ci.yml").read_text())["jobs"]["test"]
+    job = yaml.safe_load((project / GITHUB).read_text())["jobs"]["test"]
     for step in job["steps"]:
         if "run" in step:
             yield step["run"], job["env"] | step.get("env", {})

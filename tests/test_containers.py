@@ -19,7 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.browser import chromium, problems
-from tests.containers import Stage, build
+from tests.containers import CHECK, Stage, build
 from tests.installing import environment
 from tests.rendering import CONTEXT, SERVERS, render
 from tests.serving import WORKERS, free_port, started, wait_for
@@ -121,6 +121,8 @@ def test_an_image_serves_is_healthy_keeps_its_limits_stops_and_holds_no_secret(
     there = {path.name for path in (image.root / "app").iterdir()}
     assert {"manage.py", "config", "realtime", "staticfiles", ".venv"} <= there
     assert not there & {".env", ".github", "tests", "db.sqlite3"}
+    variables = {"SECRET_KEY": "of-no-use", "HOME": "/"}
+    subprocess.run([*image.sandbox(), *CHECK], env=variables, timeout=20, check=True)
 
     def client(port: int) -> connect:
         where: dict[str, Any] = {"host": "127.0.0.1", "proxy": None}

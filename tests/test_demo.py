@@ -34,7 +34,7 @@ def template(tmp_path: Path) -> Path:
 
 def demo(template: Path, *arguments: str) -> list[str]:
     """Run the command there, and return the lines that it prints."""
-    command = (sys.executable, "-m", "tests.demo", *arguments)
+    command = (sys.executable, "-m", "tools.demo", *arguments)
     return run(template, *command, variables=OURS).splitlines()
 
 

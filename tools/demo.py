@@ -1,7 +1,7 @@
 """Renders the template of a commit, so that its changes can be read as changes of its output.
 
-python -m tests.demo OLD NEW prints what differs between the output of two commits;
-python -m tests.demo commits the output of HEAD to the branch `demo`.
+python -m tools.demo OLD NEW prints what differs between the output of two commits;
+python -m tools.demo commits the output of HEAD to the branch `demo`.
 """
 
 import filecmp

@@ -1,4 +1,4 @@
-"""Makes the pictures of the page that the README shows: `python -m tests.picture`."""
+"""Makes the pictures of the page that the README shows: `python -m tools.picture`."""
 
 import re
 import tempfile
