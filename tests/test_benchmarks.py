@@ -13,6 +13,7 @@ from benchmarks.lines import count
 from benchmarks.outcomes import Outcome
 from benchmarks.tables import Table, markdown, number
 from tests.browser import chromium_program
+from tests.documents import TOOLS, block
 from tests.installing import environment, program
 from tests.rendering import FOLDER, TEMPLATE
 from tests.services import postgres
@@ -54,6 +55,15 @@ def test_all_measures_run_and_are_written_with_a_chart_each(tmp_path: Path) -> N
     assert told.count("| this service |") == len(ours) + 4
     assert shown(told) == {f"{name}.svg" for name in ours | SERVERS | OTHERS}
     assert "left out" not in done.stdout
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_the_line_of_the_documents_begins_them(document: str) -> None:
+    line = block(TEMPLATE / document, f"{TOOLS}python -m benchmarks").strip()
+    done = subprocess.run(
+        ["sh", "-c", f"{line} --help"], cwd=TEMPLATE, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.startswith("usage: python -m benchmarks"), done.stderr
 
 
 def test_an_unknown_measure_is_refused_in_a_line_that_lists_them() -> None:

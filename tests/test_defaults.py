@@ -6,19 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.commands import run
+from tests.documents import block, blocks
 from tests.git_projects import OURS, cruft, rendered, replace, template_with_history
 from tests.rendering import TEMPLATE, command_line, render
 
 ANSWERS = {"project_name": "Chat", "asgi_server": "granian", "ci": "gitlab"}
-CONFIG = """
-default_context:
-  asgi_server: granian
-  ci: gitlab
-abbreviations:
-  ours: git+{folder}/{{0}}
-cookiecutters_dir: {clones}
-replay_dir: {clones}
-"""
+README = TEMPLATE / "README.md"
+OURS_FOLDERS = "cookiecutters_dir: {0}\nreplay_dir: {0}\n"  # in place of those at home
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +23,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         replace(rendered(template, "README.md"), "## Start it, test it", "## Start it")
 
     folder = tmp_path_factory.mktemp("team")
-    (folder / "template").mkdir()
-    template_with_history(folder / "template", older)
-    config = CONFIG.format(folder=folder.as_uri(), clones=folder / "clones")
-    (folder / "config.yaml").write_text(config)
+    (folder / "django-raw-ws.git").mkdir()
+    template_with_history(folder / "django-raw-ws.git", older)
+    address = block(README, "abbreviations:").replace(
+        "https://git.example.com/templates", f"git+{folder.as_uri()}"
+    )
+    config = block(README, "default_context:") + address + OURS_FOLDERS.format(folder / "clones")
+    (folder / "team.yaml").write_text(config)
     return folder
 
 
@@ -45,18 +42,25 @@ def files(project: Path) -> dict[str, str]:
 def test_a_configuration_file_has_the_defaults_and_checkout_the_version(
     folder: Path, tmp_path: Path
 ) -> None:
-    command = ("cookiecutter", "ours:template", "--checkout", "1.0.0")
-    options = ("--config-file", str(folder / "config.yaml"), "--no-input", "project_name=Chat")
-    run(tmp_path, *command, *options, variables=OURS)
+    asking, line = [
+        code for _, code in blocks(README.read_text("utf-8")) if "--config-file team.yaml" in code
+    ]
+    assert line.split()[1:] == [*asking.split()[1:], "--no-input", "project_name=Chat"]
+    line = (
+        line.replace("uvx ", "")
+        .replace("gh:org/", "ours:")
+        .replace("team.yaml", f"{folder}/team.yaml")
+    )
+    run(tmp_path, *line.split(), variables=OURS)
     expected = render(tmp_path / "expected", **ANSWERS)
     replace(expected / "README.md", "## Start it, test it", "## Start it")
     assert files(tmp_path / "chat") == files(expected)
 
 
 def test_cruft_takes_the_same_configuration_file_and_version(folder: Path, tmp_path: Path) -> None:
-    options = ("--checkout", "1.0.0", "--config-file", str(folder / "config.yaml"), "--no-input")
+    options = ("--checkout", "1.0.0", "--config-file", str(folder / "team.yaml"), "--no-input")
     given = ("--extra-context", '{"project_name": "Chat"}')
-    cruft(tmp_path, "create", str(folder / "template"), *options, *given)
+    cruft(tmp_path, "create", str(folder / "django-raw-ws.git"), *options, *given)
     expected = render(tmp_path / "expected", **ANSWERS)
     replace(expected / "README.md", "## Start it, test it", "## Start it")
     assert files(tmp_path / "chat") == files(expected)

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.commands import run
+from tests.documents import TOOLS, block
 from tests.git_projects import OURS, git, rendered, replace, template_with_history
+from tests.rendering import TEMPLATE
 
 CHANGED = sorted(
     [
@@ -39,7 +41,10 @@ def demo(template: Path, *arguments: str) -> list[str]:
 
 
 def test_it_shows_each_change_of_the_output_once(template: Path) -> None:
-    lines = demo(template, "1.0.0", "2.0.0")
+    git(template, "branch", "--force", "main", "1.0.0")
+    git(template, "checkout", "--quiet", "2.0.0")
+    line = block(TEMPLATE / "CONTRIBUTING.md", f"{TOOLS}python -m tools.demo")
+    lines = run(template, "sh", "-c", line, variables=OURS).splitlines()
     assert [line for line in lines if line.startswith("diff ")] == [
         *(f"diff --git a/{path} b/{path}" for path in CHANGED)
     ]

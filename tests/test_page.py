@@ -17,6 +17,12 @@ from tests.rendering import SERVERS
 from tests.serving import WITH_EXTRA_ROUTES, Running, log_in, runserver
 
 PRIVATE = WITH_EXTRA_ROUTES | {"DJANGO_SETTINGS_MODULE": "extra_page_settings"}
+# A handshake that fails; what `fetch` then says of its URL is the test's.
+ASTRAY = """
+window.WebSocket = class extends WebSocket {
+  constructor(url) { super(`${url}`.replace(/ws[/]$/, "astray/")) }
+}
+"""
 WATCH_CSP = """
 window.violations = []
 addEventListener("securitypolicyviolation", event => violations.push(event.violatedDirective))
@@ -189,6 +195,18 @@ def test_a_full_service_is_said_and_tried_again(service: Service, context: Brows
         expect(second.locator("#ping-state")).to_have_text(words)
         first.close()
         await_connections(second)
+
+
+def test_a_proxy_that_does_not_reach_the_service_is_said_and_tried_again(
+    server: Running, context: BrowserContext
+) -> None:
+    page = context.new_page()
+    page.add_init_script(ASTRAY)
+    said = {502: "The service does not run yet (502)", 504: "does not answer its proxy (504)"}
+    for status, words in said.items():
+        page.route("**/astray/", lambda route, _, status=status: route.fulfill(status=status))
+        page.goto(f"http://{server.address}/")
+        expect(page.locator("#ping-state")).to_contain_text(f"{words}. Trying again.")
 
 
 def test_who_is_not_logged_in_sees_why_does_not_loop_and_comes_back_after_the_login(

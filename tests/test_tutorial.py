@@ -2,16 +2,15 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.git_projects import replace
+from tests.documents import follow
 from tests.installing import Installed, parameter
 from tests.rendering import CONTEXT, TEST_SETUPS
 from tests.services import own_database, own_redis
@@ -26,36 +25,6 @@ password = make_password("first-engine")
 ada, bob, eve = [User.objects.create(username=n, password=password) for n in ("ada", "bob", "eve")]
 Group.objects.create(name="support").user_set.add(ada, bob)
 """
-
-
-def tutorial(project: Path) -> Iterator[tuple[str, str]]:
-    """Its blocks, each with the file that is named last before it; "" for commands."""
-    text = (project / "README.md").read_text("utf-8")
-    section = text.split("\n## The first feature\n")[1].split("\n## ")[0]
-    paragraph, indented = r"((?:^\S.*\n)+)", r"((?:^    .*\n|^\n(?=\n?    ))+)"
-    for said, block in re.findall(f"{paragraph}\n{indented}", section, re.M):
-        code = dedent(block)
-        yield "" if code.startswith("uv run ") else re.findall(r"`([\w/]+\.\w+)`", said)[-1], code
-
-
-def follow(installed: Installed) -> None:
-    """Do what it says, but for the commands that the tests below run."""
-    project, made = installed.project, []
-    for path, code in tutorial(project):
-        if path == "config/urls.py":
-            imports, routes = code.split("\n\n")
-            replace(project / path, "\nfrom realtime", f"\n{imports}\nfrom realtime")
-            replace(project / path, "urlpatterns = [\n", f"urlpatterns = [\n{routes}")
-        elif path:
-            (project / path).parent.mkdir(parents=True, exist_ok=True)
-            (project / path).write_text(code, "utf-8")
-            made.append(path)
-        elif "startapp" in code:
-            installed.run(*code.split()[2:])
-            replace(project / "config/settings.py", "APPS = [\n", 'APPS = [\n    "desk",\n')
-        elif "makemigrations" in code:
-            installed.run(*code.split(" && ")[0].split()[2:])
-    assert len(made) == 7
 
 
 @pytest.fixture(scope="module")

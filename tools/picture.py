@@ -1,6 +1,7 @@
-"""Makes the pictures of the page that the README shows: `python -m tools.picture`."""
+"""Makes the pictures of the page that the README shows: `python -m tools.picture [FOLDER]`."""
 
 import re
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ def use(page: Page, url: str, message: str) -> None:
     expect(page.get_by_role("log")).to_contain_text(message)
 
 
-def main() -> None:
-    """Render, start and open a project, and write the pictures to docs/."""
+def main(folder: Path) -> None:
+    """Render, start and open a project, and write the pictures to the folder."""
     with tempfile.TemporaryDirectory() as temporary:
         installed = Installed(render(Path(temporary)), interpreter(NEWEST))
         installed.run("manage.py", "migrate", "--verbosity", "0")
@@ -44,8 +45,8 @@ def main() -> None:
                     page.bring_to_front()
                     page.get_by_label("Message from").blur()
                     expect(page.get_by_role("log")).to_contain_text("the other one")
-                    page.screenshot(path=TEMPLATE / f"docs/page-{scheme}.png")
+                    page.screenshot(path=folder / f"page-{scheme}.png")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if sys.argv[1:] else TEMPLATE / "docs")
