@@ -12,7 +12,7 @@ from tests.browser import until
 from tests.documents import TOOLS, block, blocks, documents, filled, follow
 from tests.git_projects import replace
 from tests.installing import Installed, environment
-from tests.rendering import CONTEXT, TEMPLATE, render
+from tests.rendering import TEMPLATE, render
 from tests.serving import runserver
 
 pytestmark = pytest.mark.xdist_group("uvicorn-pytest")
