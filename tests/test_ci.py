@@ -85,13 +85,16 @@ def test_every_action_is_pinned_to_a_commit_and_everywhere_to_the_same(tmp_path:
     assert "actions/checkout" in pinned
 
 
-def test_both_run_for_an_hour_at_most_and_once_for_a_change(tmp_path: Path) -> None:
+def test_all_run_for_an_hour_at_most_and_once_for_a_change_and_ours_each_week_too(
+    tmp_path: Path,
+) -> None:
     for path in [*(TEMPLATE / ".github/workflows").iterdir(), render(tmp_path) / GITHUB]:
         workflow = yaml.safe_load(path.read_text())
         assert all(job["timeout-minutes"] <= 60 for job in workflow["jobs"].values())
         if "pull_request" in workflow[True]:  # YAML's "on"
             assert "main" in workflow[True]["push"]["branches"]
             assert "pull_request" in workflow["concurrency"]["cancel-in-progress"]
+    assert yaml.safe_load((TEMPLATE / GITHUB).read_text())[True]["schedule"]
     gitlab = yaml.safe_load((render(tmp_path / "gitlab", ci="gitlab") / GITLAB).read_text())
     assert gitlab["default"] == {"interruptible": True, "timeout": "20 minutes"}
     assert len(gitlab["workflow"]["rules"]) == 2
