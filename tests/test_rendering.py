@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import subprocess
 import tomllib
@@ -97,6 +98,11 @@ def test_exactly_the_expected_files_are_there(
 ) -> None:
     expected = " ".join(FILES.get(part, "") for part in ("common", *combination)).split()
     assert sorted(texts(project)) == sorted(expected)
+
+
+def test_what_begins_as_a_program_can_be_run_as_one(project: Path) -> None:
+    for path, text in texts(project).items():
+        assert os.access(project / path, os.X_OK) == text.startswith("#!"), path
 
 
 def test_no_jinja_is_left(project: Path) -> None:
