@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,10 @@ class TemplateExtension(Extension):
         super().__init__(environment)
         if sys.version_info < (3, 11):  # noqa: UP036
             raise FailedHookException("django-raw-ws needs Python 3.11 or later")
-        # cruft renders two versions of the template in one process: let each import its own.
+        # A process may render two versions of the template: let each import its own.
         sys.modules.pop(__name__, None)
-        environment.filters |= {"checked_folder": checked_folder, "escape_toml": escape_toml}
+        filters = {"checked_folder": checked_folder, "record": record, "escape_toml": escape_toml}
+        environment.filters |= filters
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         """Check the name before its folder is made, and take Jinja in an answer literally.
@@ -67,7 +69,7 @@ def checked_folder(answers: dict[str, Any]) -> str:
     if Path(answers["_output_dir"], slug, "manage.py").exists():
         raise FailedHookException(
             f"project_slug {slug!r}: is a project already, which this would overwrite; "
-            "cruft update brings a later version of the template into it"
+            "update.py brings a later version of the template into it"
         )
     return slug
 
@@ -87,6 +89,17 @@ def configured(option: str) -> Any:
     options = command.params if command else {"default_config": True}
     files = {name: options.get(name) for name in ("config_file", "default_config")}
     return get_user_config(**files)["default_context"].get(option)
+
+
+def record(answers: dict[str, Any]) -> str:
+    """What update.py needs to know of a project: its answers, and the version of the template."""
+    given = {name: answer for name, answer in answers.items() if not name.startswith("_")}
+    command = ["git", f"--git-dir={HERE / '.git'}", "describe", "--tags", "--always"]
+    try:
+        version = subprocess.run(command, capture_output=True, encoding="utf-8").stdout.strip()
+    except FileNotFoundError:  # there is no git
+        version = ""
+    return json.dumps({"version": version, "answers": given}, indent=2, ensure_ascii=False)
 
 
 def escape_toml(text: str) -> str:

@@ -127,7 +127,7 @@ def test_a_project_is_not_overwritten_and_one_line_says_what_to_do_instead(tmp_p
         assert refused.returncode == 1
         (line,) = (refused.stdout + refused.stderr).splitlines()
         assert line.startswith(f"project_slug '{project.name}': is a project already")
-        assert "cruft update" in line
+        assert "update.py" in line
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
