@@ -18,6 +18,7 @@ from jinja2.ext import Extension
 HERE = Path(__file__).parent
 FOLDER = "{{cookiecutter.project_slug}}"
 TEMPLATED = re.compile(r"{{-?\s*cookiecutter\b")
+PYTHON = re.compile(r"3\.(1[1-9]|[2-9][0-9])")
 SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 
 
@@ -30,8 +31,9 @@ class TemplateExtension(Extension):
             raise FailedHookException("django-raw-ws needs Python 3.11 or later")
         # A process may render two versions of the template: let each import its own.
         sys.modules.pop(__name__, None)
-        filters = {"checked_folder": checked_folder, "record": record, "escape_toml": escape_toml}
-        environment.filters |= filters
+        environment.filters |= {
+            filter.__name__: filter for filter in (this_python, checked_folder, record, escape_toml)
+        }
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         """Check the name before its folder is made, and take Jinja in an answer literally.
@@ -44,6 +46,11 @@ class TemplateExtension(Extension):
         if name is None and not TEMPLATED.search(source):
             return re.sub(r"{[{%#]", r'{{ "\g<0>" }}', source)
         return source
+
+
+def this_python(answers: dict[str, Any]) -> str:
+    """The version of the Python that renders: one that is there, so that uv fetches no other."""
+    return ".".join(map(str, sys.version_info[:2]))
 
 
 def checked_folder(answers: dict[str, Any]) -> str:
@@ -66,6 +73,8 @@ def checked_folder(answers: dict[str, Any]) -> str:
             f"project_slug {slug!r}: is taken by a package that the project needs, or by Windows; "
             f"use another, as in {slug}_service"
         )
+    if not PYTHON.fullmatch(answers["python"]):
+        raise FailedHookException(f"python {answers['python']!r}: use 3.11 or later, as in 3.13")
     if Path(answers["_output_dir"], slug, "manage.py").exists():
         raise FailedHookException(
             f"project_slug {slug!r}: is a project already, which this would overwrite; "

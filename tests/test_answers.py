@@ -54,6 +54,8 @@ def test_a_name_becomes_a_folder(name: str, slug: str, tmp_path: Path) -> None:
         ("project_slug={{ x }}", "use lower-case letters"),
         ("project_slug=x'; import os", "use lower-case letters"),
         ("project_slug=nul", "is taken"),
+        ("python=3.9", "python '3.9': use 3.11 or later"),
+        ("python=3.14.1", "use 3.11 or later"),
         ("project_slug=" + "x" * 64, "63 at most"),
     ],
 )
@@ -82,6 +84,7 @@ def test_a_file_with_a_wrong_choice_is_refused_in_one_line_and_leaves_nothing(
     way: str, option: str, said: str, tmp_path: Path
 ) -> None:
     answers = {"project_name": "X", "project_slug": "x", "description": "", "ci": "none"}
+    answers["python"] = "3.11"
     answers |= {"asgi_server": "daphne", "test_setup": "pytest", option: "GitHub"}
     file = tmp_path / "answers.json"
     file.write_text(json.dumps({"cookiecutter": answers, "default_context": answers}))  # YAML too
@@ -96,6 +99,7 @@ def test_a_description_survives_wherever_it_appears(way: str, tmp_path: Path) ->
     folder = tmp_path / "output"
     if way == "replay file":
         answers = {"project_name": "X", "project_slug": "x", "description": NASTY, "ci": "none"}
+        answers["python"] = "3.11"
         answers |= {"asgi_server": "uvicorn", "test_setup": "pytest"}
         private = {key: value for key, value in CONTEXT.items() if key.startswith("_")}
         replay = tmp_path / "replay.json"

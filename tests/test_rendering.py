@@ -18,7 +18,8 @@ from tests.rendering import CIS, SERVERS, TEST_SETUPS, render
 FILES = {
     "common": """
         .dockerignore .env .env.example .gitattributes .gitignore .pre-commit-config.yaml
-        .template.json AGENTS.md Dockerfile README.md compose.yaml manage.py pyproject.toml
+        .python-version .template.json AGENTS.md Dockerfile README.md
+        compose.yaml manage.py pyproject.toml
         config/__init__.py config/asgi.py config/environment.py config/logging.json
         config/postgres.py config/storage.py
         config/settings.py config/static/icon.svg config/static/index.css config/static/index.js

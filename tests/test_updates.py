@@ -30,7 +30,7 @@ def older(template: Path) -> None:
     replace(rendered(template, "pyproject.toml"), "|escape_toml", "")
     rendered(template, "tests/test_websocket.py").unlink()
     rendered(template, "realtime/gone.py").write_text('"""Not in the later version."""\n')
-    replace(template / "template_extension.py", ', "escape_toml": escape_toml', "")
+    replace(template / "template_extension.py", ", record, escape_toml", ", record")
     replace(template / "cookiecutter.json", "uvicorn[standard]>=0.54", "uvicorn[standard]>=0.53")
 
 
