@@ -1,16 +1,24 @@
-"""The Jinja extension behind cookiecutter.json: names are checked, and answers stay as given."""
+"""The Jinja extension behind cookiecutter.json: answers are checked, and stay as given."""
+
+from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import click
+from cookiecutter.config import get_user_config  # type: ignore[import-untyped]
 from cookiecutter.exceptions import FailedHookException  # type: ignore[import-untyped]
 from jinja2 import Environment
 from jinja2.ext import Extension
 
+HERE = Path(__file__).parent
 FOLDER = "{{cookiecutter.project_slug}}"
 TEMPLATED = re.compile(r"{{-?\s*cookiecutter\b")
+PYTHON = re.compile(r"3\.(1[1-9]|[2-9][0-9])")
 SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 
 
@@ -19,9 +27,13 @@ class TemplateExtension(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        # cruft renders two versions of the template in one process: let each import its own.
+        if sys.version_info < (3, 11):  # noqa: UP036
+            raise FailedHookException("django-raw-ws needs Python 3.11 or later")
+        # A process may render two versions of the template: let each import its own.
         sys.modules.pop(__name__, None)
-        environment.filters |= {"checked_folder": checked_folder, "escape_toml": escape_toml}
+        environment.filters |= {
+            filter.__name__: filter for filter in (this_python, checked_folder, record, escape_toml)
+        }
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         """Check the name before its folder is made, and take Jinja in an answer literally.
@@ -36,8 +48,14 @@ class TemplateExtension(Extension):
         return source
 
 
+def this_python(answers: dict[str, Any]) -> str:
+    """The version of the Python that renders: one that is there, so that uv fetches no other."""
+    return ".".join(map(str, sys.version_info[:2]))
+
+
 def checked_folder(answers: dict[str, Any]) -> str:
     """Return the project's folder. Raises FailedHookException, which cookiecutter prints as is."""
+    check_choices(answers)
     name: str = answers["project_name"]
     slug: str = answers["project_slug"]
     if not name.strip() or not name.isprintable():
@@ -55,7 +73,42 @@ def checked_folder(answers: dict[str, Any]) -> str:
             f"project_slug {slug!r}: is taken by a package that the project needs, or by Windows; "
             f"use another, as in {slug}_service"
         )
+    if not PYTHON.fullmatch(answers["python"]):
+        raise FailedHookException(f"python {answers['python']!r}: use 3.11 or later, as in 3.13")
+    if Path(answers["_output_dir"], slug, "manage.py").exists():
+        raise FailedHookException(
+            f"project_slug {slug!r}: is a project already, which this would overwrite; "
+            "update.py brings a later version of the template into it"
+        )
     return slug
+
+
+def check_choices(answers: dict[str, Any]) -> None:
+    """Refuse what is no choice: cookiecutter takes anything from a replay file."""
+    for option, choices in json.loads((HERE / "cookiecutter.json").read_text("utf-8")).items():
+        if isinstance(choices, list) and not option.startswith("_"):
+            for choice in (configured(option), answers[option]):
+                if choice not in (None, *choices):
+                    raise FailedHookException(f"{option} {choice!r}: use {', '.join(choices)}")
+
+
+def configured(option: str) -> Any:
+    """The answer in the user's configuration file, which cookiecutter leaves out if it is wrong."""
+    command = click.get_current_context(silent=True)
+    options = command.params if command else {"default_config": True}
+    files = {name: options.get(name) for name in ("config_file", "default_config")}
+    return get_user_config(**files)["default_context"].get(option)
+
+
+def record(answers: dict[str, Any]) -> str:
+    """What update.py needs to know of a project: its answers, and the version of the template."""
+    given = {name: answer for name, answer in answers.items() if not name.startswith("_")}
+    command = ["git", f"--git-dir={HERE / '.git'}", "describe", "--tags", "--always"]
+    try:
+        version = subprocess.run(command, capture_output=True, encoding="utf-8").stdout.strip()
+    except FileNotFoundError:  # there is no git
+        version = ""
+    return json.dumps({"version": version, "answers": given}, indent=2, ensure_ascii=False)
 
 
 def escape_toml(text: str) -> str:

@@ -44,4 +44,5 @@ print(f"""
 Next:
     cd {ANSWERS["project_slug"]}
     {uv} run --no-active manage.py runserver
-    {uv} run --no-active {tests}""")
+    {uv} run --no-active {tests}
+    git init && git add --all && git commit --message Rendered""")

@@ -18,7 +18,7 @@ from typing import Any
 
 from uv import find_uv_bin
 
-from tests.installing import NEWEST, environment, interpreter, program
+from tests.installing import NEWEST, environment, interpreter, program, version
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc")
 UV = "usr/local/bin"
@@ -80,7 +80,8 @@ def build(context: Path, folder: Path) -> dict[str, Stage]:
     for keyword, arguments in instructions((context / "Dockerfile").read_text()):
         match keyword:
             case "FROM":
-                name = arguments.partition(" AS ")[2]
+                image, _, name = arguments.partition(" AS ")
+                assert image.startswith((f"python:{version(NEWEST)}-", "ghcr.io/astral-sh/uv:"))
                 path = f"{python().parent}:/usr/local/bin:/usr/bin:/bin"
                 stage = stages[name] = Stage(folder / (name or "last"), {"PATH": path})
                 stage.root.mkdir(parents=True)

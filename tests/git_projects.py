@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,11 +21,6 @@ def git(folder: Path, *arguments: str) -> str:
     return run(folder, "git", *arguments, variables=OURS)
 
 
-def cruft(folder: Path, *arguments: str, status: int = 0) -> str:
-    """Run cruft in the folder."""
-    return run(folder, sys.executable, "-m", "cruft", *arguments, status=status, variables=OURS)
-
-
 def commit(folder: Path, message: str) -> None:
     """Commit all that is in the folder."""
     git(folder, "init", "--quiet")
@@ -35,8 +29,8 @@ def commit(folder: Path, message: str) -> None:
 
 
 def template_with_history(folder: Path, older: Callable[[Path], None]) -> Path:
-    """A repository with the template of today as 2.0.0, and before it as `older` made it, 1.0.0."""
-    for version, change in (("1.0.0", older), ("2.0.0", lambda path: None)):
+    """A repository with the template of today as 1.1.0, and before it as `older` made it, 1.0.0."""
+    for version, change in (("1.0.0", older), ("1.1.0", lambda path: None)):
         for path in folder.iterdir():
             if path.is_file():
                 path.unlink()

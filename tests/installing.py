@@ -56,6 +56,12 @@ def interpreter(versions: tuple[str, ...]) -> str:
     missing(f"no Python {' or '.join(versions)} on PATH")
 
 
+def version(versions: tuple[str, ...]) -> str:
+    """The version of `interpreter(versions)`, as in 3.13."""
+    command = [interpreter(versions), "-c", "import sys; print(*sys.version_info[:2], sep='.')"]
+    return subprocess.check_output(command, text=True, env=environment()).strip()
+
+
 @dataclass
 class Installed:
     """A rendered project and its environment."""

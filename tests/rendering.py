@@ -18,9 +18,11 @@ CIS: list[str] = CONTEXT["ci"]
 
 def command_line(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `cookiecutter` on the template, as a user does, the output going to the folder."""
-    command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--default-config"]
+    command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--output-dir", str(folder)]
+    if "--config-file" not in arguments:
+        command.append("--default-config")
     return subprocess.run(
-        [*command, "--output-dir", str(folder), *arguments],
+        [*command, *arguments],
         capture_output=True,
         text=True,
         timeout=30,

@@ -1,12 +1,17 @@
-"""What becomes of names and descriptions, the awkward ones included."""
+"""What becomes of answers, the awkward ones included."""
 
+import ast
 import json
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from cookiecutter.exceptions import FailedHookException  # type: ignore[import-untyped]
+from jinja2 import Environment
 
-from tests.rendering import CONTEXT, command_line, render
+import template_extension
+from tests.rendering import CONTEXT, TEMPLATE, command_line, render
 
 NASTY = 'It\'s "quoted" \\ {{ cookiecutter_is_not_here }} {% no %} 🎉 é \x7f\nand goes on'
 
@@ -49,6 +54,8 @@ def test_a_name_becomes_a_folder(name: str, slug: str, tmp_path: Path) -> None:
         ("project_slug={{ x }}", "use lower-case letters"),
         ("project_slug=x'; import os", "use lower-case letters"),
         ("project_slug=nul", "is taken"),
+        ("python=3.9", "python '3.9': use 3.11 or later"),
+        ("python=3.14.1", "use 3.11 or later"),
         ("project_slug=" + "x" * 64, "63 at most"),
     ],
 )
@@ -65,11 +72,34 @@ def test_a_bad_name_is_refused_in_one_line_and_leaves_nothing(
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("way", ["--config-file", "--replay-file"])
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("asgi_server", "asgi_server 'GitHub': use uvicorn, granian, hypercorn, daphne\n"),
+        ("ci", "ci 'GitHub': use github, gitlab, none\n"),
+    ],
+)
+def test_a_file_with_a_wrong_choice_is_refused_in_one_line_and_leaves_nothing(
+    way: str, option: str, said: str, tmp_path: Path
+) -> None:
+    answers = {"project_name": "X", "project_slug": "x", "description": "", "ci": "none"}
+    answers["python"] = "3.11"
+    answers |= {"asgi_server": "daphne", "test_setup": "pytest", option: "GitHub"}
+    file = tmp_path / "answers.json"
+    file.write_text(json.dumps({"cookiecutter": answers, "default_context": answers}))  # YAML too
+    options = ["--no-input", way, str(file)] if way == "--config-file" else [way, str(file)]
+    refused = command_line(tmp_path, *options)
+    assert (refused.returncode, refused.stdout) == (1, said)
+    assert list(tmp_path.iterdir()) == [file]
+
+
 @pytest.mark.parametrize("way", ["command line", "replay file"])
 def test_a_description_survives_wherever_it_appears(way: str, tmp_path: Path) -> None:
     folder = tmp_path / "output"
     if way == "replay file":
         answers = {"project_name": "X", "project_slug": "x", "description": NASTY, "ci": "none"}
+        answers["python"] = "3.11"
         answers |= {"asgi_server": "uvicorn", "test_setup": "pytest"}
         private = {key: value for key, value in CONTEXT.items() if key.startswith("_")}
         replay = tmp_path / "replay.json"
@@ -93,15 +123,34 @@ def test_an_injected_value_is_not_executed(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-def test_rendering_again_keeps_what_the_user_added(tmp_path: Path) -> None:
+def test_a_project_is_not_overwritten_and_one_line_says_what_to_do_instead(tmp_path: Path) -> None:
     project = render(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    for also in ([], ["--skip-if-file-exists", "ci=gitlab"]):
+        refused = command_line(tmp_path, "--no-input", "--overwrite-if-exists", *also)
+        assert refused.returncode == 1
+        (line,) = (refused.stdout + refused.stderr).splitlines()
+        assert line.startswith(f"project_slug '{project.name}': is a project already")
+        assert "update.py" in line
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_folder_that_is_there_keeps_what_the_user_added(tmp_path: Path) -> None:
+    project = tmp_path / "my_service"
     added = [
         project / name for name in (".env", "tests/test_mine.py", ".github/workflows/mine.yml")
     ]
     for path in added:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("mine")
-    again = ("--no-input", "--overwrite-if-exists", "test_setup=unittest", "ci=gitlab")
-    assert command_line(tmp_path, *again).returncode == 0
+    done = command_line(tmp_path, "--no-input", "--overwrite-if-exists", "ci=gitlab")
+    assert done.returncode == 0
     assert [path.read_text() for path in added] == ["mine"] * 3
-    assert not (project / "pytest.ini").exists()
     assert not (project / ".github/workflows/ci.yml").exists()
+
+
+def test_an_older_python_is_told_which_one_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ast.parse((TEMPLATE / "template_extension.py").read_text(), feature_version=(3, 8))
+    monkeypatch.setattr(sys, "version_info", (3, 10))
+    with pytest.raises(FailedHookException, match=r"needs Python 3.11 or later"):
+        template_extension.TemplateExtension(Environment())

@@ -115,16 +115,37 @@ def test_both_have_the_same_versions_and_build_the_image_alike(tmp_path: Path) -
     assert commands[-1].endswith(f" service {' '.join(CHECK)}")  # which test_containers.py runs
 
 
+def test_one_python_is_that_of_development_of_the_image_and_of_a_job_beside_both_ends(
+    tmp_path: Path,
+) -> None:
+    for ci, place in (("github", "strategy"), ("gitlab", "parallel")):
+        project = render(tmp_path / ci, ci=ci, python="3.12")
+        assert (project / ".python-version").read_text() == "3.12\n"
+        images = re.findall(r"FROM python:(\S+)", (project / "Dockerfile").read_text())
+        assert images == ["3.12-slim"] * 2
+        matrix = str(job(project)[place]["matrix"])
+        assert re.findall(r"3\.\d+", matrix) == [*OLDEST, "3.12", NEWEST[0]]
+    here = "{}.{}".format(*sys.version_info)
+    assert (render(tmp_path / "here") / ".python-version").read_text() == f"{here}\n"
+
+
+def job(project: Path) -> dict[str, Any]:
+    """The job that tests, of either CI."""
+    if (project / GITLAB).exists():
+        found: dict[str, Any] = yaml.safe_load((project / GITLAB).read_text())["test"]
+        return found
+    found = yaml.safe_load((project / GITHUB).read_text())["jobs"]["test"]
+    return found
+
+
 def scripts(project: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """The shell scripts of the job, each with its variables."""
-    if (project / GITLAB).exists():
-        job: Any = yaml.safe_load((project / GITLAB).read_text())["test"]
-        yield "\n".join(job["script"]), job["variables"]
-        return
-    job = yaml.safe_load((project / GITHUB).read_text())["jobs"]["test"]
-    for step in job["steps"]:
+    test = job(project)
+    if "script" in test:
+        yield "\n".join(test["script"]), test["variables"]
+    for step in test.get("steps", []):
         if "run" in step:
-            yield step["run"], job["env"] | step.get("env", {})
+            yield step["run"], test["env"] | step.get("env", {})
 
 
 def run_here(script: str, port: int, project: Path, variables: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.browser import chromium, problems
 from tests.containers import CHECK, Stage, build
-from tests.installing import environment
+from tests.installing import NEWEST, environment, version
 from tests.rendering import CONTEXT, SERVERS, render
 from tests.serving import WORKERS, free_port, started, wait_for
 
@@ -92,6 +93,16 @@ def test_compose_sets_what_the_service_requires_and_passes_its_limits_on(
         assert f"`{variable}`" in documents
 
 
+def test_compose_and_the_example_of_an_environment_know_the_same_variables(tmp_path: Path) -> None:
+    project = render(tmp_path)
+    compose = (project / "compose.yaml").read_text()
+    web = yaml.safe_load(compose)["services"]["web"]["environment"]
+    theirs = {*CONTEXT["_servers"]["uvicorn"]["variables"]}
+    asked = {*re.findall(r"\$\{(\w+)", compose)}
+    example = (project / ".env.example").read_text()
+    assert {*re.findall(r"^#?(\w+)=", example, re.MULTILINE)} == {"DEBUG"} | asked | {*web} - theirs
+
+
 def test_its_proxy_is_trusted_where_docker_and_podman_put_it(tmp_path: Path) -> None:
     service = yaml.safe_load((render(tmp_path) / "compose.yaml").read_text())["services"]["web"]
     networks = service["environment"]["FORWARDED_ALLOW_IPS"].split(",")
@@ -103,15 +114,17 @@ def test_its_proxy_is_trusted_where_docker_and_podman_put_it(tmp_path: Path) -> 
 
 def test_without_a_lock_file_the_build_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="uv lock"):
-        build(render(tmp_path), tmp_path / "stages")
+        build(render(tmp_path, python=version(NEWEST)), tmp_path / "stages")
 
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_an_image_serves_is_healthy_keeps_its_limits_stops_and_holds_no_secret(
     name: str, tmp_path: Path
 ) -> None:
-    project = render(tmp_path, asgi_server=name)
+    project = render(tmp_path, asgi_server=name, python=version(NEWEST))
     (project / "db.sqlite3").touch()
+    for path in (project, *project.rglob("*")):  # as under a umask of 077
+        path.chmod(path.stat().st_mode & 0o700)
     subprocess.run(
         ["uv", "lock", "--quiet"], cwd=project, env=environment(), timeout=60, check=True
     )
@@ -123,6 +136,9 @@ def test_an_image_serves_is_healthy_keeps_its_limits_stops_and_holds_no_secret(
     assert not there & {".env", ".github", "tests", "db.sqlite3"}
     variables = {"SECRET_KEY": "of-no-use", "HOME": "/"}
     subprocess.run([*image.sandbox(), *CHECK], env=variables, timeout=20, check=True)
+    for path in (image.root / "app").rglob("*"):
+        needed = 0o055 if path.is_dir() else 0o044
+        assert path.is_symlink() or path.stat().st_mode & needed == needed, path
 
     def client(port: int) -> connect:
         where: dict[str, Any] = {"host": "127.0.0.1", "proxy": None}

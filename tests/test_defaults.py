@@ -1,16 +1,18 @@
 """What a team sets once: the version of the template, its own answers, rendering in a pipeline."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.commands import run
 from tests.documents import block, blocks
-from tests.git_projects import OURS, cruft, rendered, replace, template_with_history
-from tests.rendering import TEMPLATE, command_line, render
+from tests.git_projects import OURS, rendered, replace, template_with_history
+from tests.rendering import TEMPLATE, render
 
 ANSWERS = {"project_name": "Chat", "asgi_server": "granian", "ci": "gitlab"}
+RECORD = ".template.json"
 README = TEMPLATE / "README.md"
 OURS_FOLDERS = "cookiecutters_dir: {0}\nreplay_dir: {0}\n"  # in place of those at home
 
@@ -34,47 +36,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files(project: Path) -> dict[str, str]:
-    """The text of each file by its path, but for what cruft writes."""
-    paths = (path for path in project.rglob("*") if path.is_file() and path.name != ".cruft.json")
+    """The text of each file by its path, but for the one with the version."""
+    paths = (path for path in project.rglob("*") if path.is_file() and path.name != RECORD)
     return {str(path.relative_to(project)): path.read_text("utf-8") for path in paths}
 
 
-def test_a_configuration_file_has_the_defaults_and_checkout_the_version(
+def test_a_pipeline_renders_a_version_with_the_answers_of_a_team_as_often_as_it_likes(
     folder: Path, tmp_path: Path
 ) -> None:
     asking, line = [
         code for _, code in blocks(README.read_text("utf-8")) if "--config-file team.yaml" in code
     ]
     assert line.split()[1:] == [*asking.split()[1:], "--no-input", "project_name=Chat"]
-    line = (
-        line.replace("uvx ", "")
-        .replace("gh:org/", "ours:")
-        .replace("team.yaml", f"{folder}/team.yaml")
-    )
-    run(tmp_path, *line.split(), variables=OURS)
+    ours = line.replace("uvx ", "").replace("gh:org/", "ours:")
+    command = ours.replace("team.yaml", f"{folder}/team.yaml").split()
+    run(tmp_path, *command, variables=OURS)
+    shutil.rmtree(tmp_path / "chat")
+    run(tmp_path, *command, variables=OURS)
     expected = render(tmp_path / "expected", **ANSWERS)
     replace(expected / "README.md", "## Start it, test it", "## Start it")
     assert files(tmp_path / "chat") == files(expected)
-
-
-def test_cruft_takes_the_same_configuration_file_and_version(folder: Path, tmp_path: Path) -> None:
-    options = ("--checkout", "1.0.0", "--config-file", str(folder / "team.yaml"), "--no-input")
-    given = ("--extra-context", '{"project_name": "Chat"}')
-    cruft(tmp_path, "create", str(folder / "django-raw-ws.git"), *options, *given)
-    expected = render(tmp_path / "expected", **ANSWERS)
-    replace(expected / "README.md", "## Start it, test it", "## Start it")
-    assert files(tmp_path / "chat") == files(expected)
-    state = json.loads((tmp_path / "chat/.cruft.json").read_text("utf-8"))
-    assert state["checkout"] == "1.0.0"
-    assert ANSWERS.items() <= state["context"]["cookiecutter"].items()
-
-
-def test_a_replay_file_with_the_answers_renders_without_prompts(tmp_path: Path) -> None:
-    context = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
-    answers = {"project_slug": "chat", "description": "", "test_setup": "unittest"} | ANSWERS
-    assert set(answers) == {name for name in context if not name.startswith("_")}
-    replay = tmp_path / "answers.json"
-    replay.write_text(json.dumps({"cookiecutter": answers}))
-    done = command_line(tmp_path, "--replay-file", str(replay))
-    assert done.returncode == 0, done.stderr
-    assert files(tmp_path / "chat") == files(render(tmp_path / "expected", **answers))
+    record = json.loads((tmp_path / "chat" / RECORD).read_text("utf-8"))
+    assert record["version"] == "1.0.0"
+    assert ANSWERS.items() <= record["answers"].items()

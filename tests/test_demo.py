@@ -42,7 +42,7 @@ def demo(template: Path, *arguments: str) -> list[str]:
 
 def test_it_shows_each_change_of_the_output_once(template: Path) -> None:
     git(template, "branch", "--force", "main", "1.0.0")
-    git(template, "checkout", "--quiet", "2.0.0")
+    git(template, "checkout", "--quiet", "1.1.0")
     line = block(TEMPLATE / "CONTRIBUTING.md", f"{TOOLS}python -m tools.demo")
     lines = run(template, "sh", "-c", line, variables=OURS).splitlines()
     assert [line for line in lines if line.startswith("diff ")] == [
@@ -53,10 +53,10 @@ def test_it_shows_each_change_of_the_output_once(template: Path) -> None:
 
 
 def test_it_adds_the_output_to_a_branch_when_it_has_changed(template: Path) -> None:
-    for version in ("1.0.0", "2.0.0"):
+    for version in ("1.0.0", "1.1.0"):
         git(template, "checkout", "--quiet", version)
         demo(template)
     assert demo(template)[-1] == "The output has not changed."
-    assert git(template, "log", "--format=%s", "demo").splitlines() == ["2.0.0", "1.0.0"]
+    assert git(template, "log", "--format=%s", "demo").splitlines() == ["1.1.0", "1.0.0"]
     assert git(template, "diff", "--name-only", "demo^", "demo").splitlines() == CHANGED
     assert git(template, "status", "--short") == ""

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
+from tests.git_projects import IDENTITY
 from tests.installing import environment, missing
 from tests.rendering import TEMPLATE
 from tests.serving import free_port, started
 
-COMMAND = re.compile(r"^ +(python3 -m pip .*)$", re.MULTILINE)
+COMMAND = re.compile(r"^ +((?:python3 -m pip|git init) .*)$", re.MULTILINE)
 
 
 @dataclass
@@ -42,7 +43,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     """Debian or Ubuntu, whose own Python refuses to install packages (PEP 668)."""
     cache = subprocess.check_output([find_uv_bin(), "cache", "dir"], text=True).strip()
     home = tmp_path_factory.mktemp("home")
-    machine = Machine(environment(HOME=str(home), PATH="/usr/bin:/bin", UV_CACHE_DIR=cache))
+    ours = environment(HOME=str(home), PATH="/usr/bin:/bin", UV_CACHE_DIR=cache)
+    machine = Machine(ours | IDENTITY)
     if "externally-managed" not in machine.run(home, "python3 -m pip install --dry-run uv || true"):
         missing("no pip of /usr/bin/python3 that leaves its packages to the system")
     return machine
@@ -57,7 +59,7 @@ def rendered(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 
 def commands(path: Path) -> list[str]:
-    """The commands in a README that need nothing but Python and pip."""
+    """The commands in a README that need nothing but Python, pip and git."""
     return COMMAND.findall(path.read_text("utf-8"))
 
 
@@ -76,8 +78,11 @@ def test_a_system_that_manages_its_python_runs_the_tests_of_both(
     line = commands(TEMPLATE / "README.md")[1]
     assert line.endswith(" pytest")
     assert machine.run(TEMPLATE, f"{line} --version").splitlines()[-1].startswith("pytest ")
-    project, (_, line) = rendered
+    project, (_, line, first_commit) = rendered
     assert " passed" in machine.run(project, f"{line} tests/test_websocket.py")
+    machine.run(project, first_commit)
+    assert machine.run(project, "git status --short") == ""
+    assert "uv.lock" in machine.run(project, "git ls-files")
 
 
 @pytest.mark.xdist_group("first minute")
@@ -87,7 +92,7 @@ def test_in_an_active_virtual_environment_the_service_starts_and_uv_warns_of_not
     machine.run(tmp_path, "python3 -m venv --without-pip --system-site-packages active")
     active, port, log = tmp_path / "active", free_port(), tmp_path / "log"
     before = sorted(active.rglob("*"))
-    project, (line, _) = rendered
+    project, (line, *_) = rendered
     shell = ["sh", "-c", f". {active}/bin/activate && {line} 127.0.0.1:{port}"]
     with started(shell, port, log, 60, cwd=project, env=machine.variables):
         assert "VIRTUAL_ENV" not in log.read_text()

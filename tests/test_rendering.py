@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import subprocess
 import tomllib
@@ -16,8 +17,9 @@ from tests.rendering import CIS, SERVERS, TEST_SETUPS, render
 
 FILES = {
     "common": """
-        .dockerignore .env .env.example .gitattributes .gitignore .pre-commit-config.yaml AGENTS.md
-        Dockerfile README.md compose.yaml manage.py pyproject.toml
+        .dockerignore .env .env.example .gitattributes .gitignore .pre-commit-config.yaml
+        .python-version .template.json AGENTS.md Dockerfile README.md
+        compose.yaml manage.py pyproject.toml
         config/__init__.py config/asgi.py config/environment.py config/logging.json
         config/postgres.py config/storage.py
         config/settings.py config/static/icon.svg config/static/index.css config/static/index.js
@@ -97,6 +99,11 @@ def test_exactly_the_expected_files_are_there(
 ) -> None:
     expected = " ".join(FILES.get(part, "") for part in ("common", *combination)).split()
     assert sorted(texts(project)) == sorted(expected)
+
+
+def test_what_begins_as_a_program_can_be_run_as_one(project: Path) -> None:
+    for path, text in texts(project).items():
+        assert os.access(project / path, os.X_OK) == text.startswith("#!"), path
 
 
 def test_no_jinja_is_left(project: Path) -> None:

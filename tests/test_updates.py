@@ -1,23 +1,24 @@
-"""A project that follows the template: cruft brings a later version into one with changes."""
+"""A project that follows the template: update.py brings a later version into one with changes."""
 
 import json
-from collections.abc import Callable
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.commands import run
-from tests.git_projects import (
-    OURS,
-    commit,
-    cruft,
-    git,
-    rendered,
-    replace,
-    template_with_history,
-)
+from tests.git_projects import IDENTITY, OURS, commit, git, rendered, replace, template_with_history
 from tests.installing import NEWEST, Installed, interpreter
-from tests.rendering import render
+from tests.rendering import TEMPLATE, render
+
+README = (TEMPLATE / "README.md").read_text("utf-8")
+RECORD = ".template.json"
+ADDRESS = "https://github.com/org/"
 
 
 def older(template: Path) -> None:
@@ -29,7 +30,7 @@ def older(template: Path) -> None:
     replace(rendered(template, "pyproject.toml"), "|escape_toml", "")
     rendered(template, "tests/test_websocket.py").unlink()
     rendered(template, "realtime/gone.py").write_text('"""Not in the later version."""\n')
-    replace(template / "template_extension.py", ', "escape_toml": escape_toml', "")
+    replace(template / "template_extension.py", ", record, escape_toml", ", record")
     replace(template / "cookiecutter.json", "uvicorn[standard]>=0.54", "uvicorn[standard]>=0.53")
 
 
@@ -45,75 +46,158 @@ def edit(project: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template as a repository with two versions, of which the second is today's."""
-    return template_with_history(tmp_path_factory.mktemp("template"), older)
+def home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The variables of a user whose Git finds the template's address here, in two versions."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "org/django-raw-ws").mkdir(parents=True)
+    template_with_history(folder / "org/django-raw-ws", older)
+    config = folder / "gitconfig"
+    config.write_text(f'[url "{(folder / "org").as_uri()}/"]\ninsteadOf = {ADDRESS}\n')
+    return IDENTITY | {"GIT_CONFIG_GLOBAL": str(config)}
 
 
 @pytest.fixture
-def create(template: Path, tmp_path: Path) -> Callable[[], Path]:
-    """Return a function that renders version 1.0.0 by cruft, and commits it."""
+def project(home: dict[str, str], tmp_path: Path) -> Path:
+    """A project that was rendered from version 1.0.0, and committed."""
+    config = tmp_path / "config.yaml"
+    config.write_text(f"{{cookiecutters_dir: {tmp_path}/clones, replay_dir: {tmp_path}/clones}}")
+    command = ("cookiecutter", f"{ADDRESS}django-raw-ws", "--checkout", "1.0.0", "--no-input")
+    run(tmp_path, *command, "--config-file", str(config), variables=home)
+    commit(tmp_path / "my_service", "as rendered")
+    return tmp_path / "my_service"
 
-    def create() -> Path:
-        arguments = ("--no-input", "--default-config", "--checkout", "1.0.0")
-        cruft(tmp_path, "create", str(template), *arguments)
-        commit(tmp_path / "my_service", "rendered")
-        return tmp_path / "my_service"
 
-    return create
+@pytest.fixture
+def clone(home: dict[str, str], tmp_path: Path) -> Path:
+    """A clone of the template at its latest version."""
+    run(tmp_path, "git", "clone", "--quiet", f"{ADDRESS}django-raw-ws", variables=home)
+    return tmp_path / "django-raw-ws"
+
+
+def found(pattern: str) -> str:
+    """What the README says to type there."""
+    match = re.search(pattern, README)
+    assert match, pattern
+    return match[1]
+
+
+def typed(folder: Path, lines: str, variables: dict[str, str]) -> tuple[int, str]:
+    """Type the lines into a terminal; return the status of the first that fails, and the output."""
+    terminal, end = pty.openpty()
+    process = subprocess.Popen(
+        ["timeout", "60", "sh", "-e", "-c", lines],
+        cwd=folder,
+        env=os.environ | variables,
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        start_new_session=True,
+    )
+    os.close(end)
+    output = b""
+    try:
+        while some := os.read(terminal, 4096):
+            output += some
+    except OSError:  # nobody writes any more
+        pass
+    os.close(terminal)
+    return process.wait(10), output.decode()
+
+
+def updated(clone: Path, project: Path, *others: str, status: int = 0) -> str:
+    """Run the clone's update.py in the project; return the last line of what it prints."""
+    command = [sys.executable, str(clone / "update.py"), *others]
+    variables = os.environ | OURS
+    done = subprocess.run(
+        command, cwd=project, env=variables, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return (done.stdout + done.stderr).splitlines()[-1]
 
 
 def files(project: Path) -> dict[str, bytes]:
     """What is in each file by its path, but for what is not the template's."""
     paths = {path.relative_to(project).as_posix(): path for path in project.rglob("*")}
-    ours = (path for path in paths if not path.startswith((".git/", ".cruft.json")))
+    ours = (path for path in paths if not path.startswith((".git/", RECORD)))
     return {path: paths[path].read_bytes() for path in ours if paths[path].is_file()}
 
 
-def test_an_update_keeps_the_changes_of_both_sides(
-    create: Callable[[], Path], tmp_path: Path
+COMMANDS = found(r"with everything committed:\n\n((?: {4}.*\n)+)")
+
+
+def test_the_readmes_commands_keep_the_changes_of_both_sides(
+    project: Path, home: dict[str, str], tmp_path: Path
 ) -> None:
-    project = create()
     edit(project)
     commit(project, "edited")
     environment = (project / ".env").read_text()
-    cruft(project, "check", "--checkout", "2.0.0", status=1)
-    cruft(project, "update", "--checkout", "2.0.0", "--skip-apply-ask")
-    cruft(project, "check", "--checkout", "2.0.0")
+    check = found(r"that the team wants:\n\n {4}(.*)\n")
+    assert typed(project, check, home)[0] == 1
+    status, output = typed(project, COMMANDS, home)
+    assert (status, output.splitlines()[-1]) == (
+        0,
+        "1.0.0 -> 1.1.0: see `git diff --staged`, run the tests, and commit.",
+    ), output
+    assert typed(project, check, home)[0] == 0
 
     expected = render(tmp_path / "expected")
     edit(expected)
     (expected / ".env").write_text(environment)
     assert files(project) == files(expected)
-    assert "passed" in Installed(project, interpreter(NEWEST)).run("pytest")
+    assert "passed" in Installed(project, interpreter(NEWEST)).run("pytest", "tests")
 
 
-def test_where_both_sides_changed_a_line_git_marks_the_conflict(
-    create: Callable[[], Path],
+def test_in_any_clone_a_conflict_is_marked_and_fails_and_git_commits_nothing_until_it_is_mended(
+    project: Path, clone: Path, home: dict[str, str], tmp_path: Path
 ) -> None:
-    project = create()
     replace(project / "README.md", "## Start it", "## Begin")
-    commit(project, "edited")
-    cruft(project, "update", "--skip-apply-ask")
-    assert "UU README.md" in git(project, "status", "--short").splitlines()
-    text = (project / "README.md").read_text("utf-8")
-    assert "<<<<<<< ours\n## Begin\n=======\n## Start it, test it\n>>>>>>> theirs\n" in text
+    git(project, "rm", "--quiet", ".env.example")
+    git(project, "commit", "--quiet", "--all", "--message", "edited")
+    other = tmp_path / "colleague"
+    git(tmp_path, "clone", "--quiet", "--no-local", str(project), str(other))
+    _, *lines = COMMANDS.splitlines(keepends=True)
+    status, output = typed(other, "".join([found(r"`(git -C \S+ fetch \S+)`"), "\n", *lines]), home)
+    assert status == 1
+    assert "CONFLICT (content): Merge conflict in README.md" in output
+    assert {"UU README.md", "DU .env.example"} <= {*git(other, "status", "--short").splitlines()}
+    text = (other / "README.md").read_text("utf-8")
+    assert "<<<<<<< HEAD\n## Begin\n=======\n## Start it, test it\n>>>>>>> " in text
+    assert typed(other, "git commit --message updated", home)[0] == 128
+
+    (other / "README.md").write_text(re.sub(r"<{7}.*\n|={7}\n(.*\n)*?>{7}.*\n", "", text))
+    git(other, "add", "README.md")
+    git(other, "rm", "--quiet", ".env.example")
+    git(other, "commit", "--quiet", "--message", "updated")
+    assert updated(clone, other).startswith("1.1.0 -> 1.1.0: ")
+    assert git(other, "status", "--short") == ""
 
 
-def test_a_project_that_cookiecutter_rendered_is_linked_later_and_gets_other_answers(
-    template: Path, tmp_path: Path
+def test_a_project_within_a_repository_gets_other_answers(
+    project: Path, clone: Path, tmp_path: Path
 ) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text(f"{{cookiecutters_dir: {tmp_path}/clones, replay_dir: {tmp_path}/clones}}")
-    command = ("cookiecutter", f"git+{template.as_uri()}", "--config-file", str(config))
-    options = ("--no-input", "--checkout", "1.0.0", "project_name=Later")
-    run(tmp_path, *command, *options, variables=OURS)
-    project = tmp_path / "later"
-    given = ("--no-input", "--default-config", "--extra-context", '{"project_name": "Later"}')
-    cruft(project, "link", str(template), "--checkout", "1.0.0", *given)
-    commit(project, "rendered and linked")
+    shutil.rmtree(project / ".git")
+    place = tmp_path / "repository/services/chat"
+    shutil.copytree(project, place)
+    commit(tmp_path / "repository", "as rendered")
     answers = {"asgi_server": "daphne", "test_setup": "unittest", "ci": "gitlab"}
-    cruft(project, "update", "-y", "--variables-to-update", json.dumps(answers))
-    expected = render(tmp_path / "expected", project_name="Later", **answers)
-    (expected / ".env").write_text((project / ".env").read_text())
-    assert files(project) == files(expected)
+    answers["description"] = '{{ It\'s }} "new".'
+    others = [f"{name}={answer}" for name, answer in answers.items()]
+    updated(clone, place, *others)
+    expected = render(tmp_path / "expected", **answers)
+    (expected / ".env").write_text((place / ".env").read_text())
+    assert files(place) == files(expected)
+    record = json.loads((place / RECORD).read_text("utf-8"))
+    assert (record["version"], record["answers"]["ci"]) == ("1.1.0", "gitlab")
+
+
+def test_what_cannot_be_updated_is_said_in_a_line_and_stays_as_it_is(
+    project: Path, clone: Path, tmp_path: Path
+) -> None:
+    assert "run this in the folder of a project" in updated(clone, tmp_path, status=1)
+    assert "'github', 'gitlab', 'none'" in updated(clone, project, "ci=GitHub", status=1)
+    replace(project / RECORD, "1.0.0", "0.9.0")
+    assert updated(clone, project, status=1) == "There are changes: commit them first."
+    git(project, "commit", "--quiet", "--all", "--message", "edited")
+    said = f"{clone} has no version '0.9.0': fetch its tags, or correct {RECORD}."
+    assert updated(clone, project, status=1) == said
+    assert git(project, "status", "--short") == ""

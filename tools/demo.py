@@ -42,6 +42,7 @@ def choices(template: Path) -> list[dict[str, str]]:
 def render_all(template: Path, output: Path) -> None:
     """Render a project of the first choices, and what differs from it with the others."""
     sys.modules.pop("template_extension", None)  # of another commit
+    sys.path.insert(0, str(template))  # before this repository, which has one too
     folders = []
     for answers in choices(template):
         folders.append(output / "-".join(answers.values()))
