@@ -34,6 +34,7 @@ from tests.installing import environment
 from tests.services import own_redis, postgres
 
 COMMAND = "python -m benchmarks"
+TYPED = f"uv run --no-project --with-requirements requirements.txt {COMMAND}"
 SHOWN = "django uvicorn granian hypercorn daphne starlette channels channels-redis django-socket"
 
 
@@ -99,7 +100,7 @@ def main() -> None:
         if not options.names:
             charts = options.output / "charts"
             charts.mkdir(parents=True, exist_ok=True)
-            told = document(tables, circumstances(here), COMMAND)
+            told = document(tables, circumstances(here), TYPED)
             (options.output / "benchmarks.md").write_text(told, "utf-8")
             for table in (each for each in tables if isinstance(each, Table)):
                 (charts / f"{table.name}.svg").write_text(chart(table), "utf-8")

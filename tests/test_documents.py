@@ -328,3 +328,17 @@ def test_contributors_render_by_their_line(tmp_path: Path) -> None:
     line = line.replace("--output-dir ..", f"--default-config --output-dir {tmp_path}")
     subprocess.run(["sh", "-c", line], cwd=TEMPLATE, env=environment(), timeout=60, check=True)
     assert (tmp_path / "my_service/manage.py").exists()
+
+
+def test_every_link_leads_somewhere(project: Installed) -> None:
+    for document in documents(project.project):
+        text = document.read_text("utf-8")
+        for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+            target = document.parent / path if path else document
+            assert target.exists(), f"{document}: {path}"
+            if anchor:
+                headings = re.findall(r"^#+ (.*)", target.read_text("utf-8"), re.M)
+                names = {
+                    re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings
+                }
+                assert anchor in names, f"{document}: {path}#{anchor}"
