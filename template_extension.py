@@ -75,7 +75,7 @@ def checked_folder(answers: dict[str, Any]) -> str:
         )
     if not PYTHON.fullmatch(answers["python"]):
         raise FailedHookException(f"python {answers['python']!r}: use 3.11 or later, as in 3.13")
-    if Path(answers["_output_dir"], slug, "manage.py").exists():
+    if Path(answers.get("_output_dir", ""), slug, "manage.py").exists():
         raise FailedHookException(
             f"project_slug {slug!r}: is a project already, which this would overwrite; "
             "update.py brings a later version of the template into it"

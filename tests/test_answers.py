@@ -135,6 +135,12 @@ def test_a_project_is_not_overwritten_and_one_line_says_what_to_do_instead(tmp_p
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
+def test_other_tools_that_render_may_name_no_folder_for_the_output() -> None:  # as cruft
+    answers = CONTEXT | {"project_slug": "x", "python": "3.11", "asgi_server": "daphne"}
+    answers |= {"test_setup": "pytest", "ci": "none"}
+    assert template_extension.checked_folder(answers) == "x"
+
+
 def test_a_folder_that_is_there_keeps_what_the_user_added(tmp_path: Path) -> None:
     project = tmp_path / "my_service"
     added = [

@@ -1,7 +1,9 @@
 """What a team sets once: the version of the template, its own answers, rendering in a pipeline."""
 
 import json
+import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,13 @@ def test_a_pipeline_renders_a_version_with_the_answers_of_a_team_as_often_as_it_
     record = json.loads((tmp_path / "chat" / RECORD).read_text("utf-8"))
     assert record["version"] == "1.0.0"
     assert ANSWERS.items() <= record["answers"].items()
+
+
+def test_the_oldest_cookiecutter_of_the_readme_renders_the_same(tmp_path: Path) -> None:
+    said = re.search(r"Cookiecutter has to be (\S+) or later", (TEMPLATE / "README.md").read_text())
+    assert said
+    assert f'"cookiecutter>={said[1]}"' in (TEMPLATE / "update.py").read_text()
+    command = ("uvx", "--python", sys.executable, "--from", f"cookiecutter=={said[1]}")
+    options = ("--no-input", "--default-config", "--output-dir", str(tmp_path))
+    run(tmp_path, *command, "cookiecutter", str(TEMPLATE), *options)
+    assert files(tmp_path / "my_service") == files(render(tmp_path / "expected"))
