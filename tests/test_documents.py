@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser import until
-from tests.documents import TOOLS, block, blocks, documents, filled, follow
+from tests.documents import TOOLS, block, blocks, documents, filled, follow, tutorial
 from tests.git_projects import replace
 from tests.installing import Installed, environment
 from tests.rendering import TEMPLATE, render
@@ -255,9 +255,7 @@ def test_every_block_is_run(project: Installed) -> None:
 def first_feature(project: Installed) -> str:
     """What test_tutorial.py runs, and the command that goes with it."""
     command = block(project.project / "docs/messages.md", "from django.contrib.auth.models")
-    text = (project.project / "README.md").read_text("utf-8")
-    section = text.split("\n## The first feature\n")[1].split("\n## ")[0]
-    return "".join(code for _, code in blocks(section)) + command
+    return "".join(code for _, code in tutorial(project.project)) + command
 
 
 def test_python_runs(project: Installed) -> None:
