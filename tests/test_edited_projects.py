@@ -34,7 +34,7 @@ class Member(AbstractBaseUser, PermissionsMixin):
 RUN = {"pytest": ["pytest", "-q"], "unittest": ["manage.py", "test"]}
 
 
-@pytest.mark.parametrize("combination", [parameter("uvicorn", setup) for setup in RUN])
+@pytest.mark.parametrize("combination", [parameter("uvicorn", setup, " apps") for setup in RUN])
 def test_the_machinerys_tests_need_nothing_of_the_demo(
     combination: tuple[str, str], installed: Callable[[str, str], Installed], tmp_path: Path
 ) -> None:
