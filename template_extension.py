@@ -32,7 +32,7 @@ class TemplateExtension(Extension):
         # A process may render two versions of the template: let each import its own.
         sys.modules.pop(__name__, None)
         environment.filters |= {
-            filter.__name__: filter for filter in (this_python, checked_folder, record, escape_toml)
+            filter.__name__: filter for filter in (python, checked_folder, record, escape_toml)
         }
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
@@ -48,9 +48,13 @@ class TemplateExtension(Extension):
         return source
 
 
-def this_python(answers: dict[str, Any]) -> str:
-    """The version of the Python that renders: one that is there, so that uv fetches no other."""
-    return ".".join(map(str, sys.version_info[:2]))
+def python(answers: dict[str, Any]) -> str:
+    """The version of Python that the project states.
+
+    By default it is that which renders: one that is there, so that uv fetches no other.
+    """
+    version: str = answers.get("__python") or ".".join(map(str, sys.version_info[:2]))
+    return version
 
 
 def checked_folder(answers: dict[str, Any]) -> str:
@@ -73,8 +77,8 @@ def checked_folder(answers: dict[str, Any]) -> str:
             f"project_slug {slug!r}: is taken by a package that the project needs, or by Windows; "
             f"use another, as in {slug}_service"
         )
-    if not PYTHON.fullmatch(answers["python"]):
-        raise FailedHookException(f"python {answers['python']!r}: use 3.11 or later, as in 3.13")
+    if not PYTHON.fullmatch(python(answers)):
+        raise FailedHookException(f"__python {python(answers)!r}: use 3.11 or later, as in 3.13")
     if Path(answers.get("_output_dir", ""), slug, "manage.py").exists():
         raise FailedHookException(
             f"project_slug {slug!r}: is a project already, which this would overwrite; "
@@ -103,6 +107,7 @@ def configured(option: str) -> Any:
 def record(answers: dict[str, Any]) -> str:
     """What update.py needs to know of a project: its answers, and the version of the template."""
     given = {name: answer for name, answer in answers.items() if not name.startswith("_")}
+    given["__python"] = python(answers)
     command = ["git", f"--git-dir={HERE / '.git'}", "describe", "--tags", "--always"]
     try:
         version = subprocess.run(command, capture_output=True, encoding="utf-8").stdout.strip()

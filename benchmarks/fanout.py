@@ -16,7 +16,7 @@ from benchmarks.contenders import (
     SERVICE,
     Contender,
 )
-from benchmarks.projects import Lab
+from benchmarks.projects import Extent, Lab
 from benchmarks.servers import Serving, serving
 from benchmarks.tables import Table
 
@@ -32,16 +32,16 @@ def batch(members: int) -> int:
     return max(1, min(50, 20_000 // members))
 
 
-def spread(where: Serving, one: Contender, members: int, rounds: int, table: Table) -> float:
+def spread(where: Serving, one: Contender, members: int, extent: Extent, table: Table) -> float:
     """Note how long a message takes to so many members; return how busy they were."""
     busy = 0.0
     ways = {PLAIN: "plain"} if one is SERVICE else {}
     ways[one.name] = "published"
-    with where.client("room_members", "", str(members)) as room:
+    with where.client("room_members", "", str(members), str(extent.patience)) as room:
         room.result()
         for way in ways.values():
             room.result(f"{way} {batch(members)}")  # warms up
-        for _, (name, way) in product(range(rounds), ways.items()):
+        for _, (name, way) in product(range(extent.rounds), ways.items()):
             said = room.result(f"{way} {batch(members)}")
             table.add(name, said["seconds"] / batch(members) * 1000)
             busy = max(busy, said["busy"])
@@ -50,9 +50,9 @@ def spread(where: Serving, one: Contender, members: int, rounds: int, table: Tab
     return busy
 
 
-def burst(where: Serving, members: int) -> float:
+def burst(where: Serving, members: int, extent: Extent) -> float:
     """The percentage of many messages at once that does not reach all members."""
-    with where.client("room_members", "", str(members)) as room:
+    with where.client("room_members", "", str(members), str(extent.patience)) as room:
         room.result()
         return room.result(f"published {BURST}")["lost"] / BURST / members * 100
 
@@ -70,9 +70,9 @@ def in_room(
     busy = 0.0
     for _, one in product(range(min(PASSES, lab.extent.rounds)), who):
         with serving(lab.project(server), server, one, **variables) as where:
-            busy = max(busy, spread(where, one, members, lab.extent.rounds, table))
+            busy = max(busy, spread(where, one, members, lab.extent, table))
             if members == lab.extent.rooms[0]:
-                lost.add(one.name, burst(where, members))
+                lost.add(one.name, burst(where, members, lab.extent))
     table.note_busy(busy)
     yield table
     if lost.values:

@@ -1,5 +1,8 @@
 """A load of WebSocket clients in one process, with picows, which leaves it head-room.
 
+They connect as Chromium does: with its headers, a cookie, and the offer to compress (RFC 7692); if
+the server takes it they compress what they send.
+
     python -m benchmarks.load URL COOKIE messages|connections CLIENTS SECONDS
     python -m benchmarks.load URL "" hold CLIENTS
     python -m benchmarks.load URL COOKIE storm CLIENTS
@@ -16,34 +19,70 @@ import json
 import statistics
 import sys
 import time
+import zlib
 from collections.abc import Coroutine
 from typing import Any
 
 from picows import WSListener, WSMsgType, ws_connect  # type: ignore[import-not-found]
 
+HEADERS = {
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/140.0.0.0 Safari/537.36",
+    "Accept-Encoding": "gzip, deflate, br, zstd",
+    "Accept-Language": "en-US,en;q=0.9",
+    "Cache-Control": "no-cache",
+    "Pragma": "no-cache",
+    "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits",
+}
+CSRF = "csrftoken=x6n1yFeZ2cWqkPzM5sT8uJb3hRvA0dLg"  # as a page with a form leaves it
+END = b"\0\0\xff\xff"  # of a compressed message, which is left out
+
+
+def deflated(message: bytes) -> bytes:
+    """The message, compressed by itself, with the smallest window that can be agreed on."""
+    compressor = zlib.compressobj(wbits=-9)
+    packed = compressor.compress(message) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    return packed.removesuffix(END)
+
+
+PING = {False: b"ping", True: deflated(b"ping")}
+
 
 class Asking(WSListener):  # type: ignore[misc]
-    """Sends "ping" until the deadline, or once; `times` has the seconds that each answer took."""
+    """Sends "ping" until the deadline, or once; `times` has the seconds that each answer took.
+
+    Of compressed answers only the first is read: the others refer to those before them.
+    """
 
     def __init__(self, times: list[float], deadline: float = 0, leave: bool = True) -> None:
         self.times, self.deadline, self.leave = times, deadline, leave
         self.sent = time.perf_counter()  # for the only ping from the handshake on
         self.answered = asyncio.Event()
+        self.packs = False  # messages are compressed
+
+    def ask(self, transport: Any) -> None:
+        """Send "ping"."""
+        transport.send(WSMsgType.TEXT, PING[self.packs], rsv1=self.packs)
 
     def on_ws_connected(self, transport: Any) -> None:
         if self.deadline:
             self.sent = time.perf_counter()
-        transport.send(WSMsgType.TEXT, b"ping")
+        self.packs = "Sec-WebSocket-Extensions" in transport.response.headers
+        self.ask(transport)
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         if frame.msg_type != WSMsgType.TEXT:
             return
-        assert frame.get_payload_as_bytes() == b"pong!"
+        if not frame.rsv1:
+            assert frame.get_payload_as_bytes() == b"pong!"
+        elif not self.answered.is_set():
+            said = zlib.decompressobj(wbits=-15).decompress(frame.get_payload_as_bytes() + END)
+            assert said == b"pong!"
         now = time.perf_counter()
         self.times.append(now - self.sent)
         if now < self.deadline:
             self.sent = now
-            transport.send(WSMsgType.TEXT, b"ping")
+            self.ask(transport)
         elif self.leave:
             transport.send_close()
         self.answered.set()
@@ -51,9 +90,9 @@ class Asking(WSListener):  # type: ignore[misc]
 
 async def connected(url: str, listener: WSListener, cookie: str = "") -> Any:
     """Open a connection, with the Origin that a page of the service would have."""
-    headers = {"Origin": url.replace("ws", "http", 1).removesuffix(url.split("/", 3)[3])[:-1]}
-    if cookie:
-        headers["Cookie"] = cookie
+    origin = url.replace("ws", "http", 1).removesuffix(url.split("/", 3)[3])[:-1]
+    cookies = f"{CSRF}; {cookie}" if cookie else CSRF
+    headers = HEADERS | {"Origin": origin, "Cookie": cookies}
     options = {"extra_headers": headers, "websocket_handshake_timeout": 60.0}
     options["use_aiofastnet"] = False  # which connects more slowly
     transport, _ = await ws_connect(lambda: listener, url, **options)

@@ -23,6 +23,7 @@ class Extent:
     idle: int = 4000
     rooms: tuple[int, ...] = (100, 1000, 5000)
     room: int = 1000  # on each of the servers
+    patience: float = 60  # seconds for a room's first message
     servers: tuple[str, ...] = tuple(SERVERS)
     faults: tuple[str, ...] = tuple(FAULTS)
     scale: Scale = field(default_factory=Scale)
@@ -35,6 +36,7 @@ QUICK = Extent(
     idle=50,
     rooms=(20,),
     room=20,
+    patience=6,
     servers=("granian",),
     faults=("deploy",),
     scale=Scale(seconds=3, clients=Returning(4, 2, longest=0.5), times=1),

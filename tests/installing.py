@@ -21,10 +21,13 @@ ENDS = {
 }
 
 
-def parameter(server: str, setup: str) -> Any:
-    """A combination as a parameter; all tests of one share a process, and so its installation."""
+def parameter(server: str, setup: str, of: str = "") -> Any:
+    """A combination as a parameter; all tests of one share a process, and so its installation.
+
+    Those `of` something that takes long share another.
+    """
     name = f"{server}-{setup}"
-    return pytest.param((server, setup), marks=pytest.mark.xdist_group(name), id=name)
+    return pytest.param((server, setup), marks=pytest.mark.xdist_group(name + of), id=name)
 
 
 def environment(**variables: str) -> dict[str, str]:

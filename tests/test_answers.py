@@ -54,8 +54,8 @@ def test_a_name_becomes_a_folder(name: str, slug: str, tmp_path: Path) -> None:
         ("project_slug={{ x }}", "use lower-case letters"),
         ("project_slug=x'; import os", "use lower-case letters"),
         ("project_slug=nul", "is taken"),
-        ("python=3.9", "python '3.9': use 3.11 or later"),
-        ("python=3.14.1", "use 3.11 or later"),
+        ("__python=3.9", "__python '3.9': use 3.11 or later"),
+        ("__python=3.14.1", "use 3.11 or later"),
         ("project_slug=" + "x" * 64, "63 at most"),
     ],
 )
@@ -84,7 +84,6 @@ def test_a_file_with_a_wrong_choice_is_refused_in_one_line_and_leaves_nothing(
     way: str, option: str, said: str, tmp_path: Path
 ) -> None:
     answers = {"project_name": "X", "project_slug": "x", "description": "", "ci": "none"}
-    answers["python"] = "3.11"
     answers |= {"asgi_server": "daphne", "test_setup": "pytest", option: "GitHub"}
     file = tmp_path / "answers.json"
     file.write_text(json.dumps({"cookiecutter": answers, "default_context": answers}))  # YAML too
@@ -99,8 +98,7 @@ def test_a_description_survives_wherever_it_appears(way: str, tmp_path: Path) ->
     folder = tmp_path / "output"
     if way == "replay file":
         answers = {"project_name": "X", "project_slug": "x", "description": NASTY, "ci": "none"}
-        answers["python"] = "3.11"
-        answers |= {"asgi_server": "uvicorn", "test_setup": "pytest"}
+            answers |= {"asgi_server": "uvicorn", "test_setup": "pytest"}
         private = {key: value for key, value in CONTEXT.items() if key.startswith("_")}
         replay = tmp_path / "replay.json"
         replay.write_text(json.dumps({"cookiecutter": answers | private}))
@@ -136,7 +134,7 @@ def test_a_project_is_not_overwritten_and_one_line_says_what_to_do_instead(tmp_p
 
 
 def test_other_tools_that_render_may_name_no_folder_for_the_output() -> None:  # as cruft
-    answers = CONTEXT | {"project_slug": "x", "python": "3.11", "asgi_server": "daphne"}
+    answers = CONTEXT | {"project_slug": "x", "asgi_server": "daphne"}
     answers |= {"test_setup": "pytest", "ci": "none"}
     assert template_extension.checked_folder(answers) == "x"
 

@@ -119,7 +119,7 @@ def test_one_python_is_that_of_development_of_the_image_and_of_a_job_beside_both
     tmp_path: Path,
 ) -> None:
     for ci, place in (("github", "strategy"), ("gitlab", "parallel")):
-        project = render(tmp_path / ci, ci=ci, python="3.12")
+        project = render(tmp_path / ci, ci=ci, __python="3.12")
         assert (project / ".python-version").read_text() == "3.12\n"
         images = re.findall(r"FROM python:(\S+)", (project / "Dockerfile").read_text())
         assert images == ["3.12-slim"] * 2

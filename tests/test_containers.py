@@ -114,14 +114,14 @@ def test_its_proxy_is_trusted_where_docker_and_podman_put_it(tmp_path: Path) -> 
 
 def test_without_a_lock_file_the_build_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="uv lock"):
-        build(render(tmp_path, python=version(NEWEST)), tmp_path / "stages")
+        build(render(tmp_path, __python=version(NEWEST)), tmp_path / "stages")
 
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_an_image_serves_is_healthy_keeps_its_limits_stops_and_holds_no_secret(
     name: str, tmp_path: Path
 ) -> None:
-    project = render(tmp_path, asgi_server=name, python=version(NEWEST))
+    project = render(tmp_path, asgi_server=name, __python=version(NEWEST))
     (project / "db.sqlite3").touch()
     for path in (project, *project.rglob("*")):  # as under a umask of 077
         path.chmod(path.stat().st_mode & 0o700)

@@ -54,7 +54,7 @@ PYTHON: dict[str, tuple[str | Path, str]] = {
     "work": ("docs/servers.md", "import asyncio"),
 }
 OTHERS = {  # which the tests below run
-    "  [1/7] Name": "README.md",
+    "  [1/6] Name": "README.md",
     "my_service/\n": "README.md",
     f"{TOOLS}cookiecutter": "CONTRIBUTING.md",
     "export DEBUG=false": "docs/production.md",
@@ -296,7 +296,7 @@ def test_the_start_in_production_is_what_the_ci_runs(project: Installed) -> None
 
 
 def test_the_prompts_are_those_of_the_readme(tmp_path: Path) -> None:
-    said = block(TEMPLATE / "README.md", "  [1/7] Name")
+    said = block(TEMPLATE / "README.md", "  [1/6] Name")
     said = said.replace("CI (3.13)", "CI ({}.{})".format(*sys.version_info))
     done = subprocess.run(
         ["cookiecutter", str(TEMPLATE), "--default-config", "--output-dir", str(tmp_path)],

@@ -283,15 +283,15 @@ def test_an_expired_session_ends_its_connections(service: Service, engine: str) 
 
 def test_a_loop_works_while_it_receives(service: Service) -> None:
     options = {
-        "uvicorn": ["--ws-ping-interval", "0.5", "--ws-ping-timeout", "1"],
-        "daphne": ["--ping-interval", "1", "--ping-timeout", "1"],
+        "uvicorn": ["--ws-ping-interval", "0.5", "--ws-ping-timeout", "2"],
+        "daphne": ["--ping-interval", "1", "--ping-timeout", "2"],
         "hypercorn": ["--websocket-ping-interval", "1"],
     }
 
     async def client(server: Running, kind: str) -> list[str]:
         pings: dict[str, float | None] = {"ping_interval": None, "ping_timeout": None}
         if kind == "pinging":
-            pings = {"ping_interval": 0.5, "ping_timeout": 1}
+            pings = {"ping_interval": 0.5, "ping_timeout": 2}
         got: list[str] = []
         async with asyncio.timeout(20), connect_async(server.url("/job/"), **pings) as socket:  # type: ignore[arg-type]
             await socket.send("a job")

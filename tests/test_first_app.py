@@ -115,7 +115,7 @@ class WithoutUv(Installed):
         return [sys.executable, "-m", "uv", "run", "--python", self.python, *arguments]
 
 
-@pytest.mark.parametrize("combination", [parameter("uvicorn", setup) for setup in SUITE])
+@pytest.mark.parametrize("combination", [parameter("uvicorn", setup, " apps") for setup in SUITE])
 def test_an_app_with_all_that_an_app_has_passes(
     combination: tuple[str, str], installed: Callable[[str, str], Installed], tmp_path: Path
 ) -> None:

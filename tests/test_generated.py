@@ -15,7 +15,8 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "example.com",
     "REDIS_URL": "redis://localhost:6379/0",
 }
-WITHOUT_UVICORN = [key for key in ENDS if key[0] != "uvicorn"]  # which test_tutorial.py has
+# Each server once, at either end; test_tutorial.py has uvicorn.
+HOOKED = [("granian", "unittest"), ("hypercorn", "pytest"), ("daphne", "pytest")]
 
 
 @pytest.fixture(params=[parameter(*key) for key in ENDS])
@@ -36,7 +37,7 @@ def test_its_suite_passes_in_a_clone_without_env_file(project: Installed) -> Non
     assert "passed" in printed or "\nOK\n" in printed
 
 
-@pytest.mark.parametrize("project", [parameter(*key) for key in WITHOUT_UVICORN], indirect=True)
+@pytest.mark.parametrize("project", [parameter(*key) for key in HOOKED], indirect=True)
 def test_its_hooks_pass(project: Installed) -> None:
     printed = project.run("pre-commit", "run", "--all-files")
     for hook in ("ruff check", "ruff format", "mypy", "manage.py check"):

@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory as Deflate
 from websockets.sync.client import connect as connect_sync
 
 from tests.clients import by_hand, calm_state, crowd, memory, read_to_the_end, visit
@@ -88,7 +90,34 @@ def test_what_is_published_before_a_late_accept_comes_after_it_in_order(server: 
     assert 10 < waited < len(got)  # some came before the accept, and some after it
 
 
-def test_a_thousand_connections_half_of_them_abrupt_leave_nothing_behind(server: Running) -> None:
+def test_each_client_gets_what_is_said_alike_compressed_or_not(
+    server: Running, installed: Callable[[str, str], Installed], tmp_path: Path
+) -> None:
+    said: list[str | bytes] = ["a word", "x" * 100_000, b"\0\1", b"\2" * 70_000, "ä" * 200, "end"]
+    offers = [None, [Deflate()], [Deflate(server_max_window_bits=9)], [Deflate()]]
+    project, variables = installed(server.name, "pytest"), {"PERMESSAGE_DEFLATE": "true"}
+
+    async def scene(compressing: Running) -> None:
+        async with AsyncExitStack() as stack, asyncio.timeout(30):
+            clients = [
+                await stack.enter_async_context(
+                    connect(compressing.url("/echo/"), compression=None, extensions=offer)
+                )
+                for offer in offers
+            ]
+            compressed = [bool(client.protocol.extensions) for client in clients]
+            can = server.name in {"uvicorn", "hypercorn"}
+            assert compressed == [can and offer is not None for offer in offers]
+            for message in said:
+                await clients[1].send(message)
+            for client in clients:
+                assert [await client.recv() for _ in said] == said
+
+    with serving(project, server.name, tmp_path / "log", **variables) as compressing:
+        asyncio.run(scene(compressing))
+
+
+def test_hundreds_of_connections_half_of_them_abrupt_leave_nothing_behind(server: Running) -> None:
     async def visitor(number: int, places: asyncio.Semaphore) -> None:
         async with places, connect(server.url(f"/ws/rooms/room{number % 7}/")) as client:
             await client.send(str(number))
@@ -103,7 +132,7 @@ def test_a_thousand_connections_half_of_them_abrupt_leave_nothing_behind(server:
     asyncio.run(scene(100))
     wait_for("no connections", lambda: visit(server, "/healthz") == {"connections": 0})
     before = calm_state(server)
-    asyncio.run(scene(1000))
+    asyncio.run(scene(400))
     assert calm_state(server) == before
     assert before["connections"] == 0
     assert before["channels"] == ["\0close"]

@@ -16,7 +16,7 @@ from tests.rendering import CONTEXT, TEST_SETUPS
 from tests.services import own_database, own_redis
 from tests.serving import Running, runserver
 
-BOTH = [parameter("uvicorn", setup) for setup in TEST_SETUPS]
+BOTH = [parameter("uvicorn", setup, " apps") for setup in TEST_SETUPS]
 PEOPLE = """
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group

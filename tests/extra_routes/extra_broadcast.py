@@ -59,6 +59,16 @@ async def flow(request, receive, send):
 
 
 @websocket
+async def echo(request, receive, send):
+    """Publish what the client says, of either kind."""
+    await receive()
+    async with subscribe("room.echo", send):
+        await send({"type": "websocket.accept"})
+        while (event := await receive())["type"] == "websocket.receive":
+            await publish("room.echo", event.get("text") or event.get("bytes") or b"")
+
+
+@websocket
 async def late(request, receive, send):
     """Subscribe, take a quarter of a second as for a query, then accept."""
     await receive()
@@ -215,6 +225,7 @@ post_save.connect(saved, sender=Group)
 urlpatterns = [
     path("blast/<slug:room>/<int:number>/", blast),
     path("flow/", flow),
+    path("echo/", echo),
     path("late/", late),
     path("talk/<int:number>/", talk),
     path("sleep/", sleep),

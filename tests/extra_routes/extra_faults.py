@@ -59,8 +59,8 @@ async def tidy(request, receive, send):
 
 
 async def answer(text, send):
-    """Work for three seconds, then answer."""
-    await asyncio.sleep(3)
+    """Work for longer than the pings of the test wait, then answer."""
+    await asyncio.sleep(4)
     await send({"type": "websocket.send", "text": f"done: {text}"})
 
 

@@ -33,7 +33,7 @@ async def subscribe(
     check_channel(channel)
     here, outbox, owner = channels(), Outbox(channel, send), current.get(None)
     if first:
-        outbox.first, outbox.send = first, StateFirst(outbox, first)
+        outbox.first, outbox.send, outbox.write = first, StateFirst(outbox, first), None
     if owner:
         owner.join("channel", channel)
     try:

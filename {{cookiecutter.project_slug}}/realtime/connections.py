@@ -51,12 +51,13 @@ class Connection:
 
     __slots__ = (
         *("accepted", "accepting", "closed", "code", "due", "ending", "headers", "keys", "loop"),
-        *("on_accept", "protocol", "reason", "server_send", "since", "task", "timer"),
+        *("on_accept", "protocol", "reason", "server_send", "since", "task", "timer", "write"),
     )
 
     def __init__(self, server_send: Send) -> None:
         self.protocol = server.protocol(server_send)
         self.server_send = server.adopt(self.protocol, server_send)
+        self.write = server.writer(self.protocol, server_send)
         self.task: Any = asyncio.current_task()
         self.loop = asyncio.get_running_loop()
         self.since = time.monotonic()

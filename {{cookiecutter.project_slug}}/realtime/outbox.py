@@ -9,6 +9,7 @@ import asyncio
 import logging
 import sys
 from collections import deque
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
@@ -34,7 +35,7 @@ class Outbox:
 
     __slots__ = (
         *("channel", "due", "end", "events", "first", "held", "late", "loop", "opening", "over"),
-        *("protocol", "send", "since", "size", "task"),
+        *("protocol", "send", "since", "size", "task", "write"),
     )
 
     def __init__(self, channel: str, send: Send) -> None:
@@ -53,8 +54,10 @@ class Outbox:
         self.late = False  # its loop has gone on without knowing where the channel stands
         self.opening: asyncio.Task[None] | None = None  # looks for what the client has missed
         self.protocol = owner.protocol if owner else None
+        self.write: Callable[[Event], bool] | None = None  # sends at once, where that can be
         if owner and send == owner.send:  # which only notes other events
             self.send = owner.server_send
+            self.write = owner.write
         if owner and self.held:
             owner.on_accept += (self.release,)
 
@@ -63,6 +66,9 @@ class Outbox:
         if self.task or self.held:
             self._keep(event)
         elif not self.over:
+            if self.write and not self.events and self.write(event):
+                tally["delivered"] += 1
+                return
             task = asyncio.Task(self._drain(event), loop=self.loop, **EAGER)
             if not task.done():
                 self.task, self.due = task, self._due(event)

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Callable
+from functools import lru_cache
 from types import FrameType
 from typing import Any, Literal
 
@@ -11,14 +13,24 @@ import uvicorn
 from asgiref.typing import ASGIApplication
 from django.conf import settings
 from uvicorn.protocols.utils import ClientDisconnected
+from websockets.extensions.permessage_deflate import (
+    PerMessageDeflate,
+    ServerPerMessageDeflateFactory,
+)
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN
 
-from realtime.types import Receive, Send, Step
+from realtime.types import Event, Message, Receive, Send, Step, message
 from realtime.wrappers import behind
 
 # The longest header line of a handshake, in bytes. It is read when websockets is imported.
 os.environ.setdefault("WEBSOCKETS_MAX_LINE_LENGTH", str(64 << 10))
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+COMPRESSION = {"memLevel": 5}
+# Each message by itself, with no context takeover (RFC 7692, section 7.1.1): a connection holds no
+# window of 2 ** 12 bytes then, and a message is compressed once for all.
+DEFLATE = ServerPerMessageDeflateFactory(True, True, 12, 12, COMPRESSION)
 MISSING = "ASGI callable returned without completing handshake"
 # uvicorn takes a denial response for a missing answer, and logs an error after each.
 logging.getLogger("uvicorn.error").addFilter(lambda record: MISSING not in str(record.msg))
@@ -46,8 +58,9 @@ class Protocol(WebSocketsSansIOProtocol):
 
     def __init__(self, config: uvicorn.Config, *args: Any, **kwargs: Any) -> None:
         config.ws_max_size = settings.MAX_MESSAGE_SIZE
-        config.ws_per_message_deflate = settings.PERMESSAGE_DEFLATE
+        config.ws_per_message_deflate = False
         super().__init__(config, *args, **kwargs)
+        self.conn.available_extensions = [DEFLATE] if settings.PERMESSAGE_DEFLATE else []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.writable = Room()
@@ -55,11 +68,31 @@ class Protocol(WebSocketsSansIOProtocol):
         self.writable.set()
         super().connection_made(transport)
 
+    def write(self, event: Event) -> bool:
+        """Write a message at once, in a frame that is made once for all clients; False if not."""
+        free = self.writable.is_set() and not self.transport.is_closing()
+        if free := free and self.conn.state is OPEN:
+            extensions: Any = self.conn.extensions
+            bits = extensions[0].local_max_window_bits if extensions else 0
+            self.transport.write(frame(message(event), bits))
+        return free
+
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.conn.handshake_exc and not self.handshake_initiated:
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
+
+
+@lru_cache(2)
+def frame(said: Message, bits: int) -> bytes:
+    """A message as a frame (RFC 6455, section 5.2), compressed with such a window if not 0."""
+    if isinstance(said, str):
+        whole = Frame(Opcode.TEXT, said.encode())
+    else:
+        whole = Frame(Opcode.BINARY, said)
+    deflate = [PerMessageDeflate(True, True, bits, bits, COMPRESSION)] if bits else []
+    return whole.serialize(mask=False, extensions=deflate)
 
 
 def serve(application: ASGIApplication, host: str, port: int) -> None:
@@ -71,6 +104,12 @@ def serve(application: ASGIApplication, host: str, port: int) -> None:
 def protocol(send: Send) -> Any:
     """uvicorn's object for the connection; None in a test."""
     return next((one for one in behind(send) if isinstance(one, WebSocketsSansIOProtocol)), None)
+
+
+def writer(protocol: Any, send: Send) -> Callable[[Event], bool] | None:
+    """What writes a message at once if there is room; None where a middleware is in between."""
+    own = isinstance(protocol, Protocol) and getattr(send, "__self__", None) is protocol
+    return protocol.write if own else None
 
 
 def adopt(protocol: Any, send: Send) -> Send:

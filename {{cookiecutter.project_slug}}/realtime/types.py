@@ -18,6 +18,12 @@ Message = str | bytes
 Receiver = Callable[[Event], None]  # of the messages of a channel
 
 
+def message(event: Event) -> Message:
+    """The message of an event of type websocket.receive or websocket.send."""
+    text: str | None = event.get("text")
+    return event.get("bytes") or b"" if text is None else text
+
+
 def size(event: Event) -> int:
     """The length of the event's message, in bytes or in characters."""
     return len(event.get("text") or event.get("bytes") or "")

@@ -4,17 +4,19 @@ import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Callable
+from functools import lru_cache
 from importlib import import_module
 from types import FrameType
 from typing import Any
 
 from autobahn.exception import Disconnected
-from autobahn.websocket.protocol import WebSocketServerProtocol
+from autobahn.websocket.protocol import PreparedMessage, WebSocketServerProtocol
 from daphne.access import AccessLogGenerator  # type: ignore[import-untyped]
 from django.conf import settings
 from twisted.internet.defer import Deferred
 
-from realtime.types import Event, Receive, Send, Step, size
+from realtime.types import Event, Message, Receive, Send, Step, message, size
 from realtime.wrappers import behind
 
 UNREAD = 1 << 20  # bytes that wait for `receive`, after which no more is read
@@ -44,6 +46,27 @@ def protocol(send: Send) -> Any:
     return next((one for one in behind(send) if isinstance(one, WebSocketServerProtocol)), None)
 
 
+def writer(protocol: Any, send: Send) -> Callable[[Event], bool] | None:
+    """What writes a message at once if there is room; None where a middleware is in between."""
+    if not protocol or getattr(send, "args", ())[:1] != (protocol,):
+        return None
+
+    def write(event: Event) -> bool:
+        free: bool = protocol.state == protocol.STATE_OPEN and protocol.gate.writable.is_set()
+        if free:
+            protocol.sendPreparedMessage(prepared(message(event)))
+        return free
+
+    return write
+
+
+@lru_cache(2)
+def prepared(said: Message) -> PreparedMessage:
+    """A message in its frame, the same for all clients."""
+    payload = said.encode() if isinstance(said, str) else said
+    return PreparedMessage(payload, payload is said, applyMask=False, doNotCompress=True)
+
+
 def adopt(protocol: Any, send: Send) -> Send:
     """The `send` for a connection: one that waits for a client which reads slowly.
 
@@ -54,6 +77,7 @@ def adopt(protocol: Any, send: Send) -> Send:
     protocol.maxMessagePayloadSize = protocol.maxFramePayloadSize = settings.MAX_MESSAGE_SIZE
     protocol.failByDrop = False  # but with a close, of 1009 for a longer message
     gate, queue = Gate(), protocol.application_queue
+    protocol.gate = gate
     protocol.transport.unregisterProducer()
     protocol.transport.registerProducer(gate, True)
     protocol.is_closed.addBoth(lambda _: gate.resumeProducing())  # not each end stops a producer

@@ -3,13 +3,14 @@
 import asyncio
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from realtime.types import Receive, Send, Step
+from realtime.types import Event, Receive, Send, Step
 from realtime.wrappers import behind
 
 LINGER = 0.5  # seconds in which granian sends a close
@@ -28,6 +29,11 @@ def protocol(send: Send) -> Any:
     """granian's object for the connection; None in a test."""
     found = (one for one in behind(send) if type(one).__module__.startswith("granian"))
     return next(found, None)
+
+
+def writer(protocol: Any, send: Send) -> Callable[[Event], bool] | None:
+    """What writes a message at once, if there is room; the server has no way to do that."""
+    return None
 
 
 def adopt(protocol: Any, send: Send) -> Send:

@@ -4,18 +4,22 @@ import asyncio
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from hypercorn.asyncio import serve as hypercorn
+from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.config import Config
 from hypercorn.protocol.h11 import H11Protocol
-from hypercorn.protocol.ws_stream import WebsocketBuffer, WSStream
+from hypercorn.protocol.ws_stream import ASGIWebsocketState, WebsocketBuffer, WSStream
 from hypercorn.typing import ASGIFramework
-from wsproto.events import Message
+from wsproto.events import Message as Part
+from wsproto.frame_protocol import FrameProtocol
 
-from realtime.types import Event, Receive, Send, Step
+from realtime.types import Event, Message, Receive, Send, Step, message
 from realtime.wrappers import behind
 
 ANSWER = 1.0  # seconds for the client to answer a close
@@ -45,11 +49,38 @@ class Buffer(WebsocketBuffer):
     hypercorn itself would keep all, and not come to that close.
     """
 
-    def extend(self, event: Message[Any]) -> None:
+    def extend(self, event: Part[Any]) -> None:
         if self.length > self.max_length:
             object.__setattr__(event, "message_finished", False)  # so that nobody gets it
         else:
             super().extend(event)
+
+
+def writer(protocol: Any, send: Send) -> Callable[[Event], bool] | None:
+    """What writes a message at once if there is room; None where a middleware is in between,
+    with compression, and in HTTP/2, whose frames are not the connection's only ones.
+    """
+    own = protocol and getattr(send, "__self__", None) is protocol
+    inner = getattr(protocol.send, "__self__", None) if own else None
+    if settings.PERMESSAGE_DEFLATE or not isinstance(inner, H11Protocol):
+        return None
+    tcp: Any = getattr(inner.send, "__self__", None)
+
+    def write(event: Event) -> bool:
+        transport = tcp.writer.transport
+        free = protocol.state is ASGIWebsocketState.CONNECTED and not protocol.closed
+        free = free and not (tcp.send_lock.locked() or transport.is_closing())
+        if free := free and not transport.get_write_buffer_size():
+            transport.write(frame(message(event)))
+        return free
+
+    return write if isinstance(tcp, TCPServer) else None
+
+
+@lru_cache(2)
+def frame(said: Message) -> bytes:
+    """A message as a frame (RFC 6455, section 5.2), the same for all clients."""
+    return bytes(FrameProtocol(client=False, extensions=[]).send_data(said))
 
 
 def adopt(protocol: Any, send: Send) -> Send:
