@@ -98,7 +98,7 @@ def test_a_description_survives_wherever_it_appears(way: str, tmp_path: Path) ->
     folder = tmp_path / "output"
     if way == "replay file":
         answers = {"project_name": "X", "project_slug": "x", "description": NASTY, "ci": "none"}
-            answers |= {"asgi_server": "uvicorn", "test_setup": "pytest"}
+        answers |= {"asgi_server": "uvicorn", "test_setup": "pytest"}
         private = {key: value for key, value in CONTEXT.items() if key.startswith("_")}
         replay = tmp_path / "replay.json"
         replay.write_text(json.dumps({"cookiecutter": answers | private}))

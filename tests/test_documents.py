@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -297,10 +296,9 @@ def test_the_start_in_production_is_what_the_ci_runs(project: Installed) -> None
 
 def test_the_prompts_are_those_of_the_readme(tmp_path: Path) -> None:
     said = block(TEMPLATE / "README.md", "  [1/6] Name")
-    said = said.replace("CI (3.13)", "CI ({}.{})".format(*sys.version_info))
     done = subprocess.run(
         ["cookiecutter", str(TEMPLATE), "--default-config", "--output-dir", str(tmp_path)],
-        input="\n" * 7,
+        input="\n" * 6,
         env=environment(COLUMNS="200"),
         capture_output=True,
         text=True,
