@@ -109,15 +109,20 @@ async def turn() -> AsyncIterator[None]:
     loop, held = asyncio.get_running_loop(), ExitStack()
     slot = turns.setdefault(loop, asyncio.Semaphore(TURNS))
     await slot.acquire()
-    began = time.process_time()
+    timer: asyncio.TimerHandle
 
-    def look() -> None:
-        if time.process_time() - began < LONG / 2:
+    def look(before: float) -> None:
+        nonlocal timer
+        now = time.process_time()
+        if now - before < LONG / 2:
             held.close()
+        else:
+            timer = loop.call_later(LONG, look, now)
 
+    timer = loop.call_later(LONG, look, time.process_time())
     with held:
         held.callback(slot.release)
-        held.callback(loop.call_later(LONG, look).cancel)
+        held.callback(lambda: timer.cancel())
         yield
 
 
