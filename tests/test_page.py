@@ -125,8 +125,8 @@ def test_both_sockets_come_back_after_a_restart_with_what_was_said_meanwhile(
     one.get_by_label("Message from").fill("meanwhile")
     one.keyboard.press("Enter")
     expect(one.get_by_role("log")).to_contain_text("Waits for the connection: guest")
-    for _ in range(2):  # at the second, the first has failed
-        one.wait_for_event("websocket", lambda socket: socket.url.endswith("/ws/"))
+    for _ in range(2):  # so that the second had the time to show the first's failure
+        one.wait_for_event("requestfailed", lambda request: request.url.endswith("/ws/"))
     expect(one.locator("#answer")).to_have_text("…")
     with service.run(port=int(server.address.split(":")[1])):
         for page in (one, other):
