@@ -264,23 +264,6 @@ def test_after_any_other_close_it_connects_again(service: Service, code: int) ->
     assert not [url for url in service.requests if "/ws/" in url]  # nothing was refused
 
 
-@pytest.mark.parametrize("code", [1001, 1005, 1006, 1011, 1012, 1013, 1014])
-def test_it_comes_back_after_a_real_close_that_is_not_final(browser: Browser, code: int) -> None:
-    def close(connection: ServerConnection) -> None:
-        if code == 1006:
-            return connection.socket.shutdown(socket.SHUT_RDWR)
-        with connection.send_context():
-            connection.protocol.send_close(None if code == 1005 else code)
-
-    with websocket_server(close) as url, answering(200) as here, browser.new_page() as page:
-        service = Service(page, played=False)
-        service.open(here.url("/"))
-        service.start(url, longest=20)
-        assert service.await_events("lost")[0]["code"] == code
-        service.await_events("open", 2)
-        assert service.seen("end") == []
-
-
 def test_it_waits_twice_as_long_each_time_up_to_the_longest(service: Service) -> None:
     service.page.evaluate("Math.random = () => 0.5")
     service.start(longest=10_000)
@@ -731,22 +714,6 @@ def test_one_that_resumes_asks_first_for_what_comes_from_now_on(
     service.start(given, resume=True)
     service.await_events("open")
     assert [each.url for each in service.connections] == [f"ws://localhost:8000{asked}"]
-
-
-def test_after_each_cut_it_gets_what_it_missed_once_and_in_order(browser: Browser) -> None:
-    had = [""]
-    with resuming(browser) as (service, channel):
-        for _ in range(4):
-            service.until("its return", lambda: channel.connection is not None)
-            channel.publish(*MESSAGES, *BINARY)
-            service.await_events("message", len(channel.published))
-            had.append(f"epoch-{len(channel.published)}")
-            with channel.lock:
-                channel.cut()
-                channel.publish(*MESSAGES, *BINARY)
-        got = service.await_events("message", len(channel.published))
-        assert got == [each if isinstance(each, str) else [*each] for each in channel.published]
-        assert channel.asked == had and service.seen("gap") == []
 
 
 @pytest.mark.parametrize("reason", ["too long away", "another epoch"])
