@@ -1,20 +1,25 @@
-"""The page in a real browser, served by each ASGI server."""
+"""The page in real browsers, served by each ASGI server."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, WebSocketRoute, expect
 
 from tests.browser import answering, problems, until
+from tests.engines import ENGINES, Window
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
-from tests.serving import WITH_EXTRA_ROUTES, Running, log_in, runserver
+from tests.serving import WITH_EXTRA_ROUTES, Running, log_in, runserver, wait_for
 
 PRIVATE = WITH_EXTRA_ROUTES | {"DJANGO_SETTINGS_MODULE": "extra_page_settings"}
 # A handshake that fails; what `fetch` then says of its URL is the test's.
@@ -27,6 +32,20 @@ WATCH_CSP = """
 window.violations = []
 addEventListener("securitypolicyviolation", event => violations.push(event.violatedDirective))
 """
+
+Engines = dict[str, Callable[[], Window]]
+STATES = ("ping-state", "room-state")
+PONG = r"^pong! after \d+\.\d ms$"
+PRESS = "document.getElementById('ping').click()"
+LOG_IN = """(form => {
+  form.username.value = "ada"
+  form.password.value = "lovelace"
+  form.requestSubmit()
+})(document.querySelector("main form"))"""
+COUNT_QUESTIONS = """(ask => {
+  window.asked = 0
+  window.fetch = (...question) => (asked++, ask(...question))
+})(fetch)"""
 
 
 @dataclass
@@ -54,6 +73,9 @@ def service(
     variables = {"DATABASE_URL": f"sqlite:///{folder}/db.sqlite3", "DEBUG": "true"}
     service = Service(installed(*request.param), folder, variables=variables)
     service.installed.run("manage.py", "migrate", "--verbosity", "0", **variables)
+    user = variables | {"DJANGO_SUPERUSER_PASSWORD": "lovelace"}
+    options = ["--noinput", "--username", "ada", "--email", "ada@example.com"]
+    service.installed.run("manage.py", "createsuperuser", *options, **user)
     return service
 
 
@@ -61,6 +83,30 @@ def service(
 def server(service: Service) -> Iterator[Running]:
     with service.run() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def private(service: Service) -> Iterator[Running]:
+    """The same with its room behind a login."""
+    with service.run(PRIVATE) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def session(service: Service) -> str:
+    """The key of a session that no test ends."""
+    return log_in(service.installed, "grace", **service.variables)
+
+
+@pytest.fixture
+def engines(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    """What opens a window in each engine that is there."""
+    with ExitStack() as stack:
+        windows: Engines = {"Chromium": stack.enter_context(browser.new_context()).new_page}
+        for name in ("Firefox", "WebKit"):
+            with suppress(pytest.skip.Exception):  # as test_engines.py tells
+                windows[name] = stack.enter_context(ENGINES[name](tmp_path_factory.mktemp(name)))
+        yield windows
 
 
 @pytest.fixture
@@ -80,8 +126,32 @@ def connected(context: BrowserContext, server: Running) -> Page:
 
 def await_connections(page: Page, seconds: float = 10) -> None:
     """Wait until the page says that both are there."""
-    for state in ("#ping-state", "#room-state"):
-        expect(page.locator(state)).to_have_text("Connected", timeout=seconds * 1000)
+    for state in STATES:
+        expect(page.locator(f"#{state}")).to_have_text("Connected", timeout=seconds * 1000)
+
+
+def text(window: Window, name: str) -> str:
+    """What the element says."""
+    with suppress(Error):  # as between two pages
+        return str(window.evaluate(f"document.getElementById('{name}')?.textContent"))
+    return ""
+
+
+def await_text(window: Window, name: str, words: str, seconds: float = 10) -> None:
+    """Wait until the element says this, a regular expression."""
+    wait_for(f"{words!r} in {name}", lambda: bool(re.search(words, text(window, name))), seconds)
+
+
+def await_connected(window: Window, seconds: float = 10) -> None:
+    """Wait until the page says that both of its sockets are there."""
+    for state in STATES:
+        await_text(window, state, "^Connected$", seconds)
+
+
+def say(window: Window, words: str) -> None:
+    """Say it in the room."""
+    window.evaluate(f"document.getElementById('text').value = '{words}'")
+    window.evaluate("document.getElementById('say').requestSubmit()")
 
 
 def requests(page: Page) -> list[str]:
@@ -99,47 +169,49 @@ def edited(route: Route, before: str, after: str) -> None:
     route.fulfill(response=answer, body=answer.text().replace(before, after))
 
 
-def test_a_click_on_ping_shows_pong_and_its_round_trip(
-    server: Running, context: BrowserContext
+def test_in_each_engine_it_logs_in_talks_and_is_back_with_what_was_said_at_once_after_an_outage(
+    service: Service, engines: Engines
 ) -> None:
-    page = connected(context, server)
-    for _ in range(2):
-        page.evaluate("document.getElementById('answer').textContent = ''")
-        page.get_by_role("button", name="Ping").click()
-        expect(page.locator("#answer")).to_have_text(re.compile(r"^pong! after \d+\.\d ms$"))
-
-
-def test_two_tabs_share_the_room(server: Running, context: BrowserContext) -> None:
-    one, other = connected(context, server), connected(context, server)
-    for page, text in ((one, "hello"), (other, "ping"), (one, "<b>&")):
-        page.get_by_label("Message from").fill(text)
-        page.get_by_role("button", name="Send").click()
-        for tab in (one, other):
-            said = tab.get_by_role("log").locator("p").last
-            expect(said).to_have_text(re.compile(rf"^guest \d+: {text}$"))
-
-
-def test_both_sockets_come_back_after_a_restart_with_what_was_said_meanwhile(
-    service: Service, context: BrowserContext
-) -> None:
-    with service.run() as server:
-        one, other = connected(context, server), connected(context, server)
-    for page in (one, other):
-        for state in ("#ping-state", "#room-state"):
-            expect(page.locator(state)).to_contain_text("Trying again.")
-    one.get_by_role("button", name="Ping").click()
-    one.get_by_label("Message from").fill("meanwhile")
-    one.keyboard.press("Enter")
-    expect(one.get_by_role("log")).to_contain_text("Waits for the connection: guest")
-    for _ in range(2):  # at the second, the first has failed
-        one.wait_for_event("websocket", lambda socket: socket.url.endswith("/ws/"))
-    expect(one.locator("#answer")).to_have_text("…")
-    with service.run(port=int(server.address.split(":")[1])):
-        for page in (one, other):
-            await_connections(page)
-        log = re.compile(r"^\s*Some messages are gone\.\s*guest \d+: meanwhile\s*$")
-        expect(one.get_by_role("log")).to_have_text(log)
-        expect(one.locator("#answer")).to_contain_text(re.compile(r"^pong! after \d+\.\d ms$"))
+    windows: dict[str, list[Window]] = {}
+    with service.run(PRIVATE) as server:
+        url = f"http://{server.address}/"
+        for name, new in engines.items():
+            one, other = windows[name] = [new(), new()]
+            one.goto(url)
+            await_text(one, "room-state", "This needs a login.")
+            one.goto(f"{url}login/?next=/")
+            one.evaluate(LOG_IN)
+            await_connected(one)
+            other.goto(url)
+            await_connected(other)
+        for name, (one, _) in windows.items():
+            one.evaluate(PRESS)
+            await_text(one, "answer", PONG)
+            say(one, f"<b>&{name}")
+            assert one.evaluate("document.styleSheets[0].cssRules.length")
+        for name, window in product(engines, chain(*windows.values())):
+            await_text(window, "messages", rf"guest \d+: <b>&{name}")
+        for window in chain(*windows.values()):
+            window.evaluate(COUNT_QUESTIONS)
+    for name, (one, other) in windows.items():
+        await_text(one, "ping-state", "There is no connection to the service. Trying again.")
+        one.evaluate(PRESS)
+        await_text(one, "answer", "…")
+        say(one, f"meanwhile {name}")
+        await_text(one, "messages", rf"Waits for the connection: guest \d+: meanwhile {name}")
+        for window in (one, other):  # of Firefox each would be a WebSocket that makes the next late
+            wait_for("15 questions", partial(window.evaluate, "asked > 15"))
+    with service.run(PRIVATE, port=int(server.address.split(":")[1])):
+        back = time.monotonic()
+        for window in chain(*windows.values()):
+            await_connected(window, back + 3 - time.monotonic())
+        for name, (one, other) in windows.items():
+            await_text(one, "answer", PONG)
+            await_text(one, "messages", rf"messages are gone\..*: meanwhile {name}")
+            assert "Waits" not in text(one, "messages")
+            other.evaluate("document.querySelector('#logout button').click()")
+            for state in STATES:
+                await_text(one, state, "You have been logged out.")
 
 
 def test_a_ping_that_was_under_way_has_no_answer_and_an_end_says_what_to_do(
@@ -210,30 +282,26 @@ def test_a_proxy_that_does_not_reach_the_service_is_said_and_tried_again(
 
 
 def test_who_is_not_logged_in_sees_why_does_not_loop_and_comes_back_after_the_login(
-    service: Service, context: BrowserContext
+    private: Running, context: BrowserContext
 ) -> None:
-    user = {"DJANGO_SUPERUSER_PASSWORD": "lovelace"} | service.variables
-    options = ["--noinput", "--username", "ada", "--email", "ada@example.com"]
-    service.installed.run("manage.py", "createsuperuser", *options, **user)
     context.add_init_script(WATCH_CSP)
-    with service.run(PRIVATE) as server:
-        page = context.new_page()
-        asked = requests(page)
-        url = f"http://{server.address}/"
-        page.goto(url)
-        expect(page.locator("#room-state")).to_have_text("This needs a login.")
-        page.wait_for_timeout(1500)  # three times the longest wait between two tries
-        assert asked.count("/ws/rooms/lobby/") == 3  # the handshake, its status, where that leads
-        page.get_by_role("link", name="Log in").click()
-        expect(page).to_have_url(f"{url}login/?next=/")
-        assert page.evaluate("violations") == []
-        page.get_by_label("Username").fill("ada")
-        page.get_by_label("Password").fill("lovelace")
-        page.get_by_role("button", name="Log in").click()
-        await_connections(page)
-        expect(page).to_have_url(url)
-        expect(page.locator("#logout")).to_contain_text("Logged in as ada.")
-        expect(page.get_by_role("link", name="Log in")).to_be_hidden()
+    page = context.new_page()
+    asked = requests(page)
+    url = f"http://{private.address}/"
+    page.goto(url)
+    expect(page.locator("#room-state")).to_have_text("This needs a login.")
+    page.wait_for_timeout(1500)  # three times the longest wait between two tries
+    assert asked.count("/ws/rooms/lobby/") == 3  # the handshake, its status, where that leads
+    page.get_by_role("link", name="Log in").click()
+    expect(page).to_have_url(f"{url}login/?next=/")
+    assert page.evaluate("violations") == []
+    page.get_by_label("Username").fill("ada")
+    page.get_by_label("Password").fill("lovelace")
+    page.get_by_role("button", name="Log in").click()
+    await_connections(page)
+    expect(page).to_have_url(url)
+    expect(page.locator("#logout")).to_contain_text("Logged in as ada.")
+    expect(page.get_by_role("link", name="Log in")).to_be_hidden()
 
 
 @pytest.mark.parametrize(
@@ -244,18 +312,16 @@ def test_who_is_not_logged_in_sees_why_does_not_loop_and_comes_back_after_the_lo
     ],
 )
 def test_a_redirect_is_a_login_only_if_it_may_lead_to_one(
-    service: Service, context: BrowserContext, path: str, words: str
+    private: Running, session: str, context: BrowserContext, path: str, words: str
 ) -> None:
-    session = log_in(service.installed, "grace", **service.variables)
-    with service.run(PRIVATE) as server:
-        url = f"http://{server.address}/"
-        context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
-        page = context.new_page()
-        page.route("**/index.js", lambda route: edited(route, 'open("ws/"', f'open("{path}"'))
-        page.goto(url)
-        expect(page.locator("#ping-state")).to_have_text(words.format(url=url))
-        expect(page.locator("#room-state")).to_have_text("Connected")
-        expect(page.locator("#login")).to_be_visible(visible="login" in words)
+    url = f"http://{private.address}/"
+    context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
+    page = context.new_page()
+    page.route("**/index.js", lambda route: edited(route, 'open("ws/"', f'open("{path}"'))
+    page.goto(url)
+    expect(page.locator("#ping-state")).to_have_text(words.format(url=url))
+    expect(page.locator("#room-state")).to_have_text("Connected")
+    expect(page.locator("#login")).to_be_visible(visible="login" in words)
 
 
 def test_a_service_on_this_machine_comes_back_to_a_device_that_is_offline(
@@ -280,8 +346,8 @@ def test_a_logout_in_another_tab_is_said_and_final(
     page, other = connected(context, server), connected(context, server)
     asked = requests(page)
     other.get_by_role("button", name="Log out").click()
-    for state in ("#ping-state", "#room-state"):
-        expect(page.locator(state)).to_have_text("You have been logged out.")
+    for state in STATES:
+        expect(page.locator(f"#{state}")).to_have_text("You have been logged out.")
     expect(page.get_by_role("link", name="Log in")).to_be_visible()
     expect(page.get_by_role("button", name="Log out")).to_be_hidden()
     await_connections(other)  # which is nobody's now
@@ -325,21 +391,26 @@ def test_the_keyboard_is_enough(server: Running, context: BrowserContext) -> Non
     expect(page.get_by_label("Message from")).to_be_empty()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_connected_refused_away_or_at_the_login(
-    service: Service, browser: Browser, scheme: Any
+def test_axe_finds_nothing_connected_refused_away_or_at_the_login_light_or_dark(
+    service: Service, browser: Browser
 ) -> None:
-    with browser.new_context(color_scheme=scheme) as context:
-        page = context.new_page()
+    schemes: list[Any] = ["light", "dark"]
+    with ExitStack() as stack:
+        pages = [
+            stack.enter_context(browser.new_context(color_scheme=scheme)).new_page()
+            for scheme in schemes
+        ]
         with service.run(PRIVATE) as server:
-            page.goto(f"http://{server.address}/login/")
+            for page in pages:
+                page.goto(f"http://{server.address}/login/")
+                assert Axe().run(page).response["violations"] == []
+                page.goto(f"http://{server.address}/")
+                expect(page.locator("#ping-state")).to_have_text("Connected")
+                expect(page.locator("#room-state")).to_have_text("This needs a login.")
+                assert Axe().run(page).response["violations"] == []
+        for page in pages:
+            expect(page.locator("#ping-state")).to_contain_text("Trying again")
             assert Axe().run(page).response["violations"] == []
-            page.goto(f"http://{server.address}/")
-            expect(page.locator("#ping-state")).to_have_text("Connected")
-            expect(page.locator("#room-state")).to_have_text("This needs a login.")
-            assert Axe().run(page).response["violations"] == []
-        expect(page.locator("#ping-state")).to_contain_text("Trying again")
-        assert Axe().run(page).response["violations"] == []
 
 
 def test_a_phone_shows_all_of_it(server: Running, browser: Browser) -> None:
@@ -349,26 +420,24 @@ def test_a_phone_shows_all_of_it(server: Running, browser: Browser) -> None:
 
 
 def test_the_page_of_who_is_logged_in_suits_a_strict_policy_axe_and_a_phone(
-    service: Service, context: BrowserContext
+    private: Running, session: str, context: BrowserContext
 ) -> None:
     context.add_init_script(WATCH_CSP)
-    session = log_in(service.installed, "grace", **service.variables)
-    with service.run(PRIVATE) as server:
-        url = f"http://{server.address}/"
-        context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
-        page = context.new_page()
-        said = problems(page)
-        page.goto(url)
-        await_connections(page)
-        page.get_by_role("button", name="Ping").click()
-        expect(page.locator("#answer")).to_contain_text("pong!")
-        page.get_by_label("Message from").fill("hello")
-        page.keyboard.press("Enter")
-        expect(page.get_by_role("log")).to_contain_text("hello")
-        assert page.evaluate("violations") == [] and said == []
-        assert Axe().run(page).response["violations"] == []
-        page.set_viewport_size({"width": 320, "height": 640})
-        assert page.evaluate("document.documentElement.scrollWidth") == 320
+    url = f"http://{private.address}/"
+    context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
+    page = context.new_page()
+    said = problems(page)
+    page.goto(url)
+    await_connections(page)
+    page.get_by_role("button", name="Ping").click()
+    expect(page.locator("#answer")).to_contain_text("pong!")
+    page.get_by_label("Message from").fill("hello")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("log")).to_contain_text("hello")
+    assert page.evaluate("violations") == [] and said == []
+    assert Axe().run(page).response["violations"] == []
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
 def test_its_own_policy_suits_the_admin(server: Running, context: BrowserContext) -> None:

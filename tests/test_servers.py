@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tests.clients import holds
+from tests.clients import by_hand, holds, read_to_the_end
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.serving import Running, handshake, log_in, serving, wait_for
@@ -165,6 +165,13 @@ def test_a_loop_that_returns_closes_with_1000(server: Running) -> None:
         with pytest.raises(ConnectionClosed) as closed:
             client.recv(timeout=5)
     assert closed.value.rcvd and closed.value.rcvd.code == 1000
+
+
+def test_a_client_that_has_answered_a_close_is_not_reset(server: Running) -> None:
+    with by_hand(server, "/tell/it/") as client:  # or WebKit would forget the code
+        assert read_to_the_end(client).endswith(b"\x88\x02\x03\xe8")
+        client.sendall(b"\x88\x82\x00\x00\x00\x00\x03\xe8")
+        assert client.recv(1000) == b""
 
 
 def test_a_loop_that_closes_by_itself_has_the_last_word(server: Running) -> None:

@@ -23,6 +23,7 @@ const AWAKE = 2_000 // ms for an answer when the page or the network has just co
 const PAUSE = 1_000 // ms between two pings, or tries, that this brings forward
 const QUEUE = 100 // messages that wait for a connection
 const FINAL = [1000, 1008, 302, 401, 403, 404] // beside 4000 to 4999
+const BLIND = 90_000 // ms for which it believes that HTTP has no answer: it may only be blocked
 const MARK = /^\x1e(!?)([^\x1e\s]{1,64})(\x1e|$)/ // "!" after a gap, position, is there a message
 const TEXT = new TextDecoder("latin1") // a character for each byte
 const told = (/** @type {unknown} */ data) => new MessageEvent("message", { data })
@@ -37,6 +38,7 @@ export class ReconnectingWebSocket extends EventTarget {
   #position = "" // of what it has received last
   #tries = 0 // since a connection lasted
   #accepted = false; #ended = false // at least once; for good
+  #away = false; #tried = 0 // the service, by HTTP; when it made the last WebSocket
   #listening = new AbortController()
 
   /** @param {string | URL} url @param {{longest?: number, resume?: boolean}} options */
@@ -71,6 +73,8 @@ export class ReconnectingWebSocket extends EventTarget {
   #connect() {
     const url = new URL(this.url), begin = this.#accepted ? "-" : "" // which gets a gap
     if (this.resume) url.searchParams.set("after", this.#position || begin)
+    this.#away = false
+    this.#tried = performance.now()
     const socket = (this.#socket = new WebSocket(url))
     const begun = Date.now() // of a clock that goes on while the device sleeps
     let opened = 0, pings = 0 // when; how many of ask() have no "pong!" yet
@@ -105,17 +109,25 @@ export class ReconnectingWebSocket extends EventTarget {
     socket.onclose = lost
   }
 
-  /** @param {WebSocket} socket @param {Partial<Loss>} close @param {number} opened 0 for never */
+  /**
+   * Called again with the same socket, and asks by HTTP alone, while the service is away: Firefox
+   * puts off a WebSocket that follows failed ones, in the end for a minute.
+   * @param {WebSocket} socket @param {Partial<Loss>} close @param {number} opened 0 for never
+   */
   async #lost(socket, { code = 1006, reason = "" }, opened) {
     socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null
     socket.close()
+    const away = this.#away
     const answer = opened || this.#ended ? { status: 0 } : await this.#refusal(socket.url)
     const loss = { code, reason, ...answer }
     if (this.#ended) return
+    if (away && !this.#away) return this.#connect()
     if (FINAL.includes(loss.status || loss.code) || loss.code >= 4000) return this.#end(loss)
     if (opened && performance.now() - opened >= LASTED) this.#tries = 0
     const delay = Math.random() * Math.min(FIRST * 2 ** this.#tries++, this.longest)
-    this.#wait(delay, () => this.#connect(), () => this.#soon(() => this.#connect()))
+    const again = () => this.#away && performance.now() - this.#tried < BLIND
+      ? this.#lost(socket, {}, 0) : this.#connect()
+    this.#wait(delay, again, () => this.#soon(again))
     this.dispatchEvent(news("lost", { ...loss, delay }))
   }
 
@@ -129,6 +141,7 @@ export class ReconnectingWebSocket extends EventTarget {
       mode: foreign ? "no-cors" : "cors", redirect, cache: "no-store", signal: abort.signal,
     }).catch(() => Response.error())
     const { type, ok, status } = await ask(foreign ? "follow" : "manual")
+    this.#away = !foreign && !abort.signal.aborted && (type === "error" || status > 501)
     if (type === "opaqueredirect" || (status >= 300 && status < 400))
       return { status: 302, location: (await ask("follow")).url }
     if (!this.#accepted && (ok || type === "opaque")) return { status: ok ? 404 : 403 }

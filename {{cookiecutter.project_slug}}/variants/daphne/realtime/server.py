@@ -138,6 +138,8 @@ async def close(send: Send, protocol: Any, code: int, reason: str) -> None:
     """Send a close; past daphne, which has no reasons and takes 1000 and 3000 to 4999 only."""
     if protocol and protocol.state == protocol.STATE_OPEN:
         protocol.closeHandshakeTimeout = 0  # which would be a second
+        drop = protocol.dropConnection  # aborts, and WebKit would forget the code
+        protocol.dropConnection = lambda abort=False: drop(abort and not protocol.wasClean)
         protocol.sendCloseFrame(code=code, reasonUtf8=reason.encode())
         # Until the client has answered: a reactor that stops sends no more.
         await protocol.is_closed.asFuture(asyncio.get_running_loop())
