@@ -96,7 +96,8 @@ def webkit_windows(folder: Path) -> Iterator[Callable[[], Window]]:
     """The same of WebKitGTK's small browser, by WebDriver, on a screen that nobody sees."""
     command, port = [program("WebKitWebDriver")], free_port()
     screen = [program("Xvfb"), "-displayfd", "1", "-nolisten", "tcp"]
-    with subprocess.Popen(screen, stdout=subprocess.PIPE, text=True) as xvfb:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(screen, text=True, **pipes) as xvfb:
         assert xvfb.stdout
         variables = environment(DISPLAY=f":{xvfb.stdout.readline().strip()}")
         try:
