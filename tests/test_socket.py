@@ -674,6 +674,18 @@ def test_a_server_that_is_away_is_tried_again(browser: Browser, foreign: bool) -
         assert len(sockets) > 1 if foreign else len(sockets) == 1  # HTTP tells too little of others
 
 
+def test_back_again_it_asks_a_service_that_was_away_at_once(browser: Browser) -> None:
+    with answering(503) as there, browser.new_page() as page:
+        service = Service(page, played=False)
+        service.open(there.url("/"))
+        page.evaluate("Math.random = () => 10")  # twenty seconds
+        service.start()
+        service.await_events("lost")
+        there.status = 404
+        page.evaluate(WAKE, ["online", 1, False, True])
+        assert service.await_events("end")[0]["status"] == 404
+
+
 def test_where_http_alone_is_blocked_it_tries_a_websocket_after_90_seconds(
     browser: Browser,
 ) -> None:
@@ -685,7 +697,7 @@ def test_where_http_alone_is_blocked_it_tries_a_websocket_after_90_seconds(
         service.start(longest=20)
         assert service.await_events("lost", 3)[-1]["status"] == 0
         assert there.asked == ["WebSocket"]
-        service.pass_time(90)
+        page.clock.fast_forward(90_000)
         service.until("another", lambda: there.asked == ["WebSocket"] * 2)
 
 
