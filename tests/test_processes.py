@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ class Service:
         self.variables = {
             "REDIS_URL": redis.url,
             "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
+            "MAX_CONNECTIONS_PER_USER": "3",
         }
         self.installed.run("manage.py", "migrate", "--verbosity", "0", **self.variables)
 
@@ -240,6 +241,18 @@ def test_logout_closes_the_sessions_connections_in_every_process_and_no_others(
         assert handshake(pair[1].address, "/private/", **cookie) in {302, 403}
         cookie = {"Cookie": f"sessionid={staying}"}
         assert handshake(pair[1].address, "/private/", **cookie) == 101
+
+
+def test_a_user_has_so_many_connections_to_each_process_and_no_more(
+    service: Service, pair: tuple[Running, Running]
+) -> None:
+    cookie = {"Cookie": f"sessionid={log_in(service.installed, 'hedy', **service.variables)}"}
+    with ExitStack() as stack:
+        for server in (*pair, *pair, *pair):
+            stack.enter_context(connect(server.url("/ws/"), additional_headers=cookie))
+        refused = 403 if service.name == "daphne" else 429
+        assert handshake(pair[0].address, "/ws/", **cookie) == refused
+        assert handshake(pair[0].address, "/ws/") == 101
 
 
 @pytest.mark.parametrize(

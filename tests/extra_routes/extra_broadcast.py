@@ -19,6 +19,7 @@ from realtime.closing import close
 from realtime.connections import opened
 from realtime.database import database_thread
 from realtime.handshake import websocket
+from realtime.limits import limited
 from users.models import User
 
 CHANNEL = "room.probe"
@@ -87,6 +88,16 @@ async def talk(request, receive, send, number):
     for i in range(number):
         await publish(CHANNEL, str(i))
         await asyncio.sleep(0.005)
+
+
+@websocket
+async def limited_echo(request, receive, send):
+    """Answer a hundred messages a second of a client, two hundred at once."""
+    receive = limited(receive, 100, burst=200)
+    await receive()
+    await send({"type": "websocket.accept"})
+    while text := (await receive()).get("text"):
+        await send({"type": "websocket.send", "text": text})
 
 
 @websocket
@@ -228,6 +239,7 @@ urlpatterns = [
     path("echo/", echo),
     path("late/", late),
     path("talk/<int:number>/", talk),
+    path("limited/", limited_echo),
     path("sleep/", sleep),
     path("quiet/", quiet),
     path("speak/<slug:way>/<slug:text>/", speak),

@@ -21,6 +21,7 @@ from realtime.connections import FORBIDDEN, Connection, tally
 from realtime.database import in_thread, turn
 from realtime.debugging import watch
 from realtime.handshake import Handshakes, refusal
+from realtime.limits import one_too_many
 from realtime.types import Event, Receive, Scope, Send
 
 logger = logging.getLogger("django.request")
@@ -59,6 +60,8 @@ class WebSocketHandler(Handshakes):
         async with turn():
             connection.begin()
             request, loop, headers, refused = await self.in_thread(scope)
+        if not refused and (crowded := one_too_many(request)):
+            refused = refusal(scope, crowded)
         if refused:
             await receive()  # websocket.connect
             connection.closed = status(refused)

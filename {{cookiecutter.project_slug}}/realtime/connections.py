@@ -256,11 +256,11 @@ def stops() -> bool:
     return any(not loop.is_closed() for loop in list(stopping))
 
 
-def unavailable(why: str) -> HttpResponse:
+def unavailable(why: str, status: int = 503) -> HttpResponse:
     """The answer to a handshake that may succeed later."""
     logger.warning("A handshake is refused: %s (%d are open)", why, len(opened))
     body = f"Try again later: {why}.\n"
-    return HttpResponse(body, "text/plain", 503, headers={"Retry-After": "5"})
+    return HttpResponse(body, "text/plain", status, headers={"Retry-After": "5"})
 
 
 def close_all(seconds: float) -> list[Connection]:

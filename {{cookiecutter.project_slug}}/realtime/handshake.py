@@ -26,6 +26,7 @@ from django.utils.functional import SimpleLazyObject
 
 from realtime import connections
 from realtime.connections import refuses, unavailable
+from realtime.limits import one_too_many
 from realtime.types import Event, Receive, Scope, Send
 
 HTTP_SCHEMES = {"ws": "http", "wss": "https"}
@@ -73,6 +74,8 @@ def websocket(
                 return response
             if why := refuses():  # as a browser asks over HTTP why its handshake was refused
                 return unavailable(why)
+            if crowded := one_too_many(request):
+                return crowded
         if accepts:
             named = dict(zip(names, args, strict=False))
             return WebSocketResponse(partial(loop, request, **named, **kwargs))

@@ -5,6 +5,7 @@ const WORDS = {
   403: "The service does not allow this (403)",
   404: "The service does not know this address (404)",
   426: "A proxy drops the Upgrade header, or does not say how it is reached (426)",
+  429: "You have too many connections (429)",
   502: "The service does not run yet (502)",
   503: "The service is full, or does not run yet (503)",
   504: "The service does not answer its proxy (504)",

@@ -30,6 +30,7 @@ OWN: dict[str, Any] = {
     "HISTORY_MESSAGES": 1000,
     "HISTORY_SECONDS": 120,
     "MAX_CONNECTIONS": None,
+    "MAX_CONNECTIONS_PER_USER": None,
     "REDIS_URL": None,
     "SECURE_PROXY_SSL_HEADER": None,
     "SECURE_SSL_REDIRECT": False,
