@@ -33,6 +33,7 @@ FILES = {
         realtime/checks.py realtime/closing.py realtime/connections.py realtime/database.py
         realtime/debugging.py realtime/handshake.py realtime/health.py realtime/lifespan.py
         realtime/limits.py realtime/tests/test_limits.py
+        realtime/tickets.py realtime/tests/test_tickets.py
         realtime/logins.py realtime/logs.py realtime/metrics.py realtime/wrappers.py
         realtime/management/commands/runserver.py
         realtime/messages.py realtime/tests/test_messages.py

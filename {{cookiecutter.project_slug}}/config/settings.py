@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import django
 import django_stubs_ext
+from django.utils.crypto import salted_hmac
 from environs import validate
 
 from config.environment import BASE_DIR, HOST, ORIGIN, env, folder, redis, seal, sentry
@@ -34,6 +35,15 @@ SENTRY_DSN = env.str("SENTRY_DSN", None, validate=sentry)
 env.str("PROMETHEUS_MULTIPROC_DIR", None, validate=folder)  # for prometheus-client itself
 seal()
 
+if REDIS_URL:  # by the key of its names apart from another service's
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": salted_hmac("cache", "", SECRET_KEY).hexdigest()[:16],
+            "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 5},
+        }
+    }
 if SENTRY_DSN:
     import sentry_sdk
 
@@ -74,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "realtime.tickets.tickets",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

@@ -10,6 +10,7 @@ from django.urls import path
 
 from config.websocket import ping_pong, room
 from realtime.handshake import websocket
+from realtime.tickets import ticket
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -24,6 +25,7 @@ def page(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("", websocket(ping_pong, http=page)),  # one URL, both protocols
     path("ws/", ping_pong),
+    path("ws/ticket/", ticket),
     path("ws/rooms/<slug:room>/", room),
     path("login/", LoginView.as_view(template_name="login.html"), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

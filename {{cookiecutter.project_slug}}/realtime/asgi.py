@@ -68,6 +68,7 @@ class WebSocketHandler(Handshakes):
             await refuse(refused, connection.server_send)
             return
         connection.headers = headers
+        connection.subprotocol = request.subprotocol
         logs.handshake.set(request)
         identify(connection, request, request.user_id)
         if connection.code is not None:  # closed since its handshake began: the loop does not run

@@ -52,6 +52,7 @@ class Connection:
     __slots__ = (
         *("accepted", "accepting", "closed", "code", "due", "ending", "headers", "keys", "loop"),
         *("on_accept", "protocol", "reason", "server_send", "since", "task", "timer", "write"),
+        "subprotocol",
     )
 
     def __init__(self, server_send: Send) -> None:
@@ -63,6 +64,7 @@ class Connection:
         self.since = time.monotonic()
         self.keys: tuple[tuple[str, str], ...] = ()  # the groups it is in
         self.headers: Iterable[tuple[bytes, bytes]] = ()  # of the accept
+        self.subprotocol: str | None = None
         self.accepted = False  # by the loop
         self.closed = 0  # by the loop, or refused: the code, or HTTP's status
         self.accepting = False  # its accept is being sent
@@ -97,6 +99,7 @@ class Connection:
         """uvicorn and hypercorn send the headers, the other servers do not."""
         if self.headers:
             event = {**event, "headers": [*event.get("headers", ()), *self.headers]}
+        event = {**event, "subprotocol": event.get("subprotocol") or self.subprotocol}
         self.accepting = True
         try:
             await self.server_send(event)

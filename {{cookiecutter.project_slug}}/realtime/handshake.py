@@ -91,6 +91,7 @@ class WebSocketRequest(ASGIRequest):
     """The handshake as a GET, on wss as secure as on https; its scope has every key."""
 
     user_id: Any = None
+    subprotocol: str | None = None  # of the accept, unless the loop gives one
 
     def __init__(self, scope: Scope, body_file: BytesIO) -> None:
         for key, value in (("scheme", "ws"), ("state", {}), ("extensions", {}), ("method", "GET")):

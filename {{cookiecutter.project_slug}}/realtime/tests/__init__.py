@@ -24,6 +24,7 @@ OWN: dict[str, Any] = {
     "ASGI_APPLICATION": "realtime.tests.service.application",
     "ROOT_URLCONF": "realtime.tests.service",
     "ALLOWED_HOSTS": ["testserver"],
+    "CACHES": {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
     "CSRF_TRUSTED_ORIGINS": ["https://app.example.com", "https://*.example.org"],
     "DRAIN_SECONDS": 0,
     "LOGIN_URL": "/login/",
