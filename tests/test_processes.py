@@ -21,7 +21,7 @@ from tests.clients import open_still, visit
 from tests.installing import Installed, parameter, program
 from tests.rendering import SERVERS
 from tests.services import Redis, own_redis
-from tests.serving import Running, free_port, handshake, log_in, serving, wait_for
+from tests.serving import Running, free_port, handshake, kill, log_in, serving, wait_for
 
 IN_NODE = """
 import { ReconnectingWebSocket } from "./socket.mjs"
@@ -45,6 +45,7 @@ class Service:
             "REDIS_URL": redis.url,
             "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
             "MAX_CONNECTIONS_PER_USER": "3",
+            "LEASE": "10" if name == "uvicorn" else "2",  # of who is present
             "CSRF_TRUSTED_ORIGINS": f"http://localhost:{self.page}",
         }
         self.installed.run("manage.py", "migrate", "--verbosity", "0", **self.variables)
@@ -259,6 +260,61 @@ def test_logout_closes_the_sessions_connections_in_every_process_and_no_others(
         assert handshake(pair[1].address, "/private/", **cookie) in {302, 403}
         cookie = {"Cookie": f"sessionid={staying}"}
         assert handshake(pair[1].address, "/private/", **cookie) == 101
+
+
+def changes(client: ClientConnection, number: int, seconds: float) -> list[tuple[str, str]]:
+    """So many joins and leaves that a watcher is told of, all in so many seconds."""
+    until = time.monotonic() + seconds
+    told = [json.loads(client.recv(timeout=until - time.monotonic())) for _ in range(number)]
+    return [(word, member) for each in told for word, member in each.items()]
+
+
+def test_the_members_of_a_process_that_is_killed_leave_once_but_for_those_who_come_back(
+    service: Service, pair: tuple[Running, Running]
+) -> None:
+    names = [f"member-{number}" for number in range(50)]
+    with ExitStack() as stack, service.process() as doomed:
+        watchers = [stack.enter_context(connect(server.url("/watch/"))) for server in pair]
+        for watcher in watchers:
+            assert json.loads(watcher.recv(timeout=5)) == []
+        for name in names:
+            stack.enter_context(connect(doomed.url(f"/enter/{name}/")))
+        for watcher in watchers:
+            assert sorted(changes(watcher, 50, 5)) == sorted(("joined", name) for name in names)
+        kill(doomed.process)
+        killed = time.monotonic()
+        for name in names[:5]:
+            stack.enter_context(connect(pair[0].url(f"/enter/{name}/")))
+        for watcher in watchers:
+            seconds = killed + 15 - time.monotonic()
+            expected = [("left", name) for name in names[5:]]
+            assert sorted(changes(watcher, 45, seconds)) == sorted(expected)
+        with connect(pair[1].url("/watch/")) as late:
+            assert json.loads(late.recv(timeout=5)) == sorted(names[:5])
+        with connect(pair[1].url("/enter/last/")):
+            for watcher in watchers:
+                assert changes(watcher, 1, 5) == [("joined", "last")]  # and nothing in between
+
+
+@pytest.mark.parametrize("service", [parameter("uvicorn", "pytest")], indirect=True)
+def test_who_leaves_while_redis_is_away_is_said_to_when_it_is_back_and_nobody_else(
+    service: Service, pair: tuple[Running, Running]
+) -> None:
+    with (
+        connect(pair[0].url("/watch/")) as watcher,
+        connect(pair[0].url("/enter/staying/")),
+        connect(pair[1].url("/enter/staying/")),
+    ):
+        wait_for("its join", lambda: "joined" in str(watcher.recv(timeout=5)))
+        with connect(pair[1].url("/enter/leaving/")):
+            assert changes(watcher, 1, 5) == [("joined", "leaving")]
+            service.redis.kill()
+        with connect(pair[0].url("/enter/coming/")):  # it is accepted without Redis
+            service.redis.start()
+            assert sorted(changes(watcher, 2, 15)) == [("joined", "coming"), ("left", "leaving")]
+            with connect(pair[1].url("/watch/")) as late:
+                assert json.loads(late.recv(timeout=5)) == ["coming", "staying"]
+        assert changes(watcher, 1, 5) == [("left", "coming")]
 
 
 def test_a_ticket_of_one_process_opens_one_connection_to_any(

@@ -92,6 +92,13 @@ function show(text, className = "") {
   if (log.childElementCount > 200) log.firstElementChild.remove()
   if (follows) log.scrollTop = log.scrollHeight
 }
+let people = []
+const peopleRoom = new ReconnectingWebSocket(`ws/rooms/lobby/people/?name=${me}`, { longest })
+const peopleAre = names => (find("people").textContent = (people = [...new Set(names)]).join(", "))
+const peopleBut = left => people.filter(name => name !== left)
+const peopleChange = ({ joined, left }) => peopleAre(joined ? [...people, joined] : peopleBut(left))
+const peopleTold = ({ members, ...news }) => members ? peopleAre(members) : peopleChange(news)
+peopleRoom.addEventListener("message", ({ data }) => peopleTold(JSON.parse(data)))
 const waiting = () => [...find("messages").querySelectorAll(".waiting")]
 find("say").onsubmit = event => {
   event.preventDefault()
