@@ -116,7 +116,7 @@ class Members:
             if sum(entry in each.told for each in others()) == (entry in told):
                 member, channel = entry.split("\n", 1)
                 word = "left" if entry in told else "joined"
-                await self.backend.publish(channel, f'{{"{word}": {member}}}', True)
+                await self.backend.publish(channel, dumps({word: loads(member)}), True)
         return True
 
 
@@ -128,6 +128,8 @@ def others() -> list[Roster]:
 def roster() -> Roster:
     """That of the running event loop."""
     if (loop := asyncio.get_running_loop()) not in rosters:
+        for closed in [each for each in list(rosters) if each.is_closed()]:
+            rosters.pop(closed, None)
         rosters[loop] = Roster()
     return rosters[loop]
 

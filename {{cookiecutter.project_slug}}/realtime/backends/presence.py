@@ -75,7 +75,7 @@ class Members:
             self.run = run
             await asyncio.sleep(RESTORE)  # or who is also elsewhere would be said to leave
         known = await self._call(joined, left, "")
-        self.run = self.run or run
+        self.run = self.run or self.backend.run
         return bool(known)
 
     async def _call(self, joined: list[str], left: list[str], mode: str) -> Any:

@@ -21,12 +21,13 @@ class RedisPresenceTests(RedisTestCase, PresenceTests):
     def setUp(self) -> None:
         """Begin with nobody, and look often."""
         super().setUp()
-        from realtime.backends.stream import prefix
+        from realtime.backends.stream import name
 
-        for key in self.redis.scan_iter(prefix() + b"*"):
-            self.redis.delete(key)
-        for name, seconds in (("presence.BEAT", 0.05), ("backends.presence.RESTORE", 0.1)):
-            changed = patch(f"realtime.{name}", seconds)
+        for begin in (leases(), name("presence.lobby")):
+            for key in self.redis.scan_iter(begin + b"*"):
+                self.redis.delete(key)
+        for place, seconds in (("presence.BEAT", 0.05), ("backends.presence.RESTORE", 0.1)):
+            changed = patch(f"realtime.{place}", seconds)
             changed.start()
             self.addCleanup(changed.stop)
 
