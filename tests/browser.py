@@ -65,8 +65,8 @@ def problems(page: Page) -> list[str]:
 class Answering(ThreadingHTTPServer):
     """A server of the page that answers everything else with the status, handshakes too."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(("localhost", 0), Handler)
+    def __init__(self, status: int, port: int = 0) -> None:
+        super().__init__(("localhost", port), Handler)
         self.status = status
         self.location = "/"  # of a redirect
         self.asked: list[str] = []
@@ -96,9 +96,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def answering(status: int) -> Iterator[Answering]:
+def answering(status: int, port: int = 0) -> Iterator[Answering]:
     """Run such a server until the block ends."""
-    with Answering(status) as server:
+    with Answering(status, port) as server:
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
             yield server

@@ -16,6 +16,7 @@ from tests.installing import environment, program
 from tests.serving import free_port, started
 
 CLIENT = "127.0.0.2"  # where clients come from; the proxies themselves have 127.0.0.1
+MOST = 30  # connections of an address, with nginx
 NGINX = """
 daemon off;
 master_process off;
@@ -110,6 +111,10 @@ def proxy(name: str, project: Path, service: str, folder: Path) -> Iterator[Prox
             ("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;"),
             ("proxy_read_timeout 60s;", "proxy_read_timeout 4s;"),
         )
+        limits = from_document(project, "limit_conn_zone", ("addresses 100;", f"addresses {MOST};"))
+        zone, limit = limits.split("\n\n", 1)
+        site = site.replace("server {", f"{zone}\nserver {{", 1)
+        site = site.replace("location / {", f"location / {{\n{limit}", 1)
         (folder / "site.conf").write_text(site)
         command = [path, "-p", str(folder), "-c", "nginx.conf", "-e", "stderr"]
     else:

@@ -94,6 +94,7 @@ def test_every_package_that_windows_needs_has_a_wheel_there(project: Installed) 
         ("REDIS_URL", "rediss://localhost/0?ssl_cert_reqs=secret", "not take"),
         ("MAX_CONNECTIONS", "0", "greater than or equal to 1"),
         ("MAX_CONNECTIONS", "many", "Not a valid integer"),
+        ("MAX_CONNECTIONS_PER_USER", "0", "greater than or equal to 1"),
         ("LOG_FORMAT", "xml", "Must be one of: text, json"),
         ("SENTRY_DSN", "https://secret@sentry.invalid/", "not like 'https://key@"),
         ("SENTRY_DSN", "secret", "not like 'https://key@"),

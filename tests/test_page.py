@@ -243,7 +243,7 @@ def test_messages_that_are_gone_are_said_where_they_were(
     server: Running, context: BrowserContext
 ) -> None:
     page, connections = context.new_page(), list[WebSocketRoute]()
-    page.route_web_socket(re.compile("/ws/rooms/lobby/"), lambda one: connections.append(one))
+    page.route_web_socket(re.compile(r"/ws/rooms/lobby/\?"), lambda one: connections.append(one))
     page.goto(f"http://{server.address}/")
     expect(page.locator("#room-state")).to_have_text("Connected")
     connections[0].send("\x1ea-1")

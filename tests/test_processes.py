@@ -1,21 +1,37 @@
 """Two processes of a service with one Redis."""
 
+import json
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from playwright.sync_api import Browser
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
+from tests.browser import MODULE, answering
 from tests.clients import open_still, visit
-from tests.installing import Installed, parameter
+from tests.installing import Installed, parameter, program
 from tests.rendering import SERVERS
 from tests.services import Redis, own_redis
-from tests.serving import Running, handshake, log_in, serving, wait_for
+from tests.serving import Running, free_port, handshake, kill, log_in, serving, wait_for
 
+IN_NODE = """
+import { ReconnectingWebSocket } from "./socket.mjs"
+const [url, fetched] = process.argv.slice(2)
+const ticket = () => fetch(fetched, { method: "POST" })
+const socket = new ReconnectingWebSocket(url, { ticket })
+socket.addEventListener("message", ({ data }) => console.log(data))
+socket.addEventListener("end", ({ detail }) => console.log(detail.code))
+"""
+START = "([url, to]) => start(url, { ticket: () => fetch(to, { method: 'POST' }) })"
 WAYS = ("view", "signal", "command", "thread", "transaction")
 
 
@@ -24,9 +40,13 @@ class Service:
 
     def __init__(self, installed: Installed, name: str, folder: Path, redis: Redis) -> None:
         self.installed, self.name, self.folder, self.redis = installed, name, folder, redis
+        self.page = free_port()  # of another origin
         self.variables = {
             "REDIS_URL": redis.url,
             "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
+            "MAX_CONNECTIONS_PER_USER": "3",
+            "LEASE": "10" if name == "uvicorn" else "2",  # of who is present
+            "CSRF_TRUSTED_ORIGINS": f"http://localhost:{self.page}",
         }
         self.installed.run("manage.py", "migrate", "--verbosity", "0", **self.variables)
 
@@ -240,6 +260,112 @@ def test_logout_closes_the_sessions_connections_in_every_process_and_no_others(
         assert handshake(pair[1].address, "/private/", **cookie) in {302, 403}
         cookie = {"Cookie": f"sessionid={staying}"}
         assert handshake(pair[1].address, "/private/", **cookie) == 101
+
+
+def changes(client: ClientConnection, number: int, seconds: float) -> list[tuple[str, str]]:
+    """So many joins and leaves that a watcher is told of, all in so many seconds."""
+    until = time.monotonic() + seconds
+    told = [json.loads(client.recv(timeout=until - time.monotonic())) for _ in range(number)]
+    return [(word, member) for each in told for word, member in each.items()]
+
+
+def test_the_members_of_a_process_that_is_killed_leave_once_but_for_those_who_come_back(
+    service: Service, pair: tuple[Running, Running]
+) -> None:
+    names = [f"member-{number}" for number in range(50)]
+    with ExitStack() as stack, service.process() as doomed:
+        watchers = [stack.enter_context(connect(server.url("/watch/"))) for server in pair]
+        for watcher in watchers:
+            assert json.loads(watcher.recv(timeout=5)) == []
+        for name in names:
+            stack.enter_context(connect(doomed.url(f"/enter/{name}/")))
+        for watcher in watchers:
+            assert sorted(changes(watcher, 50, 5)) == sorted(("joined", name) for name in names)
+        kill(doomed.process)
+        killed = time.monotonic()
+        for name in names[:5]:
+            stack.enter_context(connect(pair[0].url(f"/enter/{name}/")))
+        for watcher in watchers:
+            seconds = killed + 15 - time.monotonic()
+            expected = [("left", name) for name in names[5:]]
+            assert sorted(changes(watcher, 45, seconds)) == sorted(expected)
+        with connect(pair[1].url("/watch/")) as late:
+            assert json.loads(late.recv(timeout=5)) == sorted(names[:5])
+        with connect(pair[1].url("/enter/last/")):
+            for watcher in watchers:
+                assert changes(watcher, 1, 5) == [("joined", "last")]  # and nothing in between
+
+
+@pytest.mark.parametrize("service", [parameter("uvicorn", "pytest")], indirect=True)
+def test_who_leaves_while_redis_is_away_is_said_to_when_it_is_back_and_nobody_else(
+    service: Service, pair: tuple[Running, Running]
+) -> None:
+    with (
+        connect(pair[0].url("/watch/")) as watcher,
+        connect(pair[0].url("/enter/staying/")),
+        connect(pair[1].url("/enter/staying/")),
+    ):
+        wait_for("its join", lambda: "joined" in str(watcher.recv(timeout=5)))
+        with connect(pair[1].url("/enter/leaving/")):
+            assert changes(watcher, 1, 5) == [("joined", "leaving")]
+            service.redis.kill()
+        with connect(pair[0].url("/enter/coming/")):  # it is accepted without Redis
+            service.redis.start()
+            assert sorted(changes(watcher, 2, 15)) == [("joined", "coming"), ("left", "leaving")]
+            with connect(pair[1].url("/watch/")) as late:
+                assert json.loads(late.recv(timeout=5)) == ["coming", "staying"]
+        assert changes(watcher, 1, 5) == [("left", "coming")]
+
+
+def test_a_ticket_of_one_process_opens_one_connection_to_any(
+    service: Service, pair: tuple[Running, Running]
+) -> None:
+    def offered() -> list[Subprotocol]:
+        request = Request(f"http://{pair[0].address}/ticket/joan/", method="POST")
+        with urlopen(request, timeout=5) as answer:
+            return [Subprotocol("realtime"), Subprotocol(json.load(answer)["ticket"])]
+
+    with connect(pair[1].url("/private/"), subprotocols=(first := offered())) as client:
+        assert client.subprotocol == "realtime"
+        assert str(client.recv(timeout=5)).startswith("joan ")
+    for server in pair:
+        with pytest.raises(InvalidStatus) as refused:
+            connect(server.url("/private/"), subprotocols=first)
+        assert refused.value.response.status_code == (403 if service.name == "daphne" else 401)
+    with connect(pair[1].url("/ws/"), subprotocols=offered()) as client:
+        visit(pair[0], "/kick/joan/")
+        assert closed(client) == (4000, "kicked")
+
+
+def test_socket_js_comes_from_another_origin_and_from_node_with_a_ticket_for_each_try(
+    service: Service, pair: tuple[Running, Running], browser: Browser, tmp_path: Path
+) -> None:
+    urls = [pair[0].url("/private/"), f"http://{pair[1].address}/ticket/joan/"]
+    with answering(404, service.page) as pages, browser.new_page() as page:
+        page.goto(pages.url("/"))
+        page.wait_for_function("!!window.start")
+        page.evaluate(START, urls)
+        page.wait_for_function("seen.some(([name]) => name === 'end')")
+        seen = page.evaluate("seen")
+    assert [name for name, _ in seen] == ["open", "message", "end"]
+    assert seen[1][1].startswith("joan ") and seen[2][1]["code"] == 1000
+    shutil.copy(MODULE, tmp_path / "socket.mjs")
+    (tmp_path / "main.mjs").write_text(IN_NODE)
+    command = [program("node"), "--no-warnings", "--experimental-websocket", "main.mjs", *urls]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=20)
+    assert done.stdout.startswith("joan ") and done.stdout.endswith("1000\n"), done.stderr
+
+
+def test_a_user_has_so_many_connections_to_each_process_and_no_more(
+    service: Service, pair: tuple[Running, Running]
+) -> None:
+    cookie = {"Cookie": f"sessionid={log_in(service.installed, 'hedy', **service.variables)}"}
+    with ExitStack() as stack:
+        for server in (*pair, *pair, *pair):
+            stack.enter_context(connect(server.url("/ws/"), additional_headers=cookie))
+        refused = 403 if service.name == "daphne" else 429
+        assert handshake(pair[0].address, "/ws/", **cookie) == refused
+        assert handshake(pair[0].address, "/ws/") == 101
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from websockets.typing import Origin
 
 from tests.clients import status
 from tests.installing import Installed, parameter
-from tests.proxies import CLIENT, Proxy, proxy
+from tests.proxies import CLIENT, MOST, Proxy, proxy
 from tests.rendering import SERVERS
 from tests.serving import Running, serving
 
@@ -178,6 +178,18 @@ def test_who_is_no_proxy_is_not_believed_and_of_a_chain_the_last(service: Runnin
         client.request("GET", "/seen/", headers={"Host": "localhost", "X-Forwarded-For": said})
         with client.getresponse() as answer:
             assert json.loads(answer.read())["address"] == address
+
+
+def test_an_address_has_so_many_connections_and_no_more(fronts: dict[str, Proxy]) -> None:
+    async def refused() -> int:
+        async with asyncio.timeout(20), AsyncExitStack() as stack:
+            for _ in range(MOST):
+                await stack.enter_async_context(fronts["nginx"].connect("/ws/"))
+            with pytest.raises(InvalidStatus) as refused:
+                await stack.enter_async_context(fronts["nginx"].connect("/ws/"))
+            return refused.value.response.status_code
+
+    assert asyncio.run(refused()) == 429
 
 
 def test_plain_http_is_sent_to_https(

@@ -32,6 +32,10 @@ FILES = {
         realtime/backends/stream.py realtime/broadcast.py realtime/channels.py
         realtime/checks.py realtime/closing.py realtime/connections.py realtime/database.py
         realtime/debugging.py realtime/handshake.py realtime/health.py realtime/lifespan.py
+        realtime/limits.py realtime/tests/test_limits.py
+        realtime/tickets.py realtime/tests/test_tickets.py
+        realtime/presence.py realtime/backends/presence.py realtime/tests/test_presence.py
+        realtime/tests/test_redis_presence.py
         realtime/logins.py realtime/logs.py realtime/metrics.py realtime/wrappers.py
         realtime/management/commands/runserver.py
         realtime/messages.py realtime/tests/test_messages.py

@@ -1,13 +1,15 @@
 """Rooms on the real servers: slow clients, late accepts, and what connections leave behind."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory as Deflate
 from websockets.sync.client import connect as connect_sync
 
@@ -136,6 +138,36 @@ def test_hundreds_of_connections_half_of_them_abrupt_leave_nothing_behind(server
     assert calm_state(server) == before
     assert before["connections"] == 0
     assert before["channels"] == ["\0close"]
+
+
+def test_a_client_that_floods_is_closed_with_4429_and_gone_and_delays_nobody(
+    server: Running,
+) -> None:
+    with connect_sync(server.url("/limited/")) as hasty:
+        with pytest.raises(ConnectionClosed) as closed:
+            for _ in range(300):
+                hasty.send("word")
+            while True:
+                hasty.recv(timeout=5)
+    assert closed.value.rcvd and closed.value.rcvd.code == 4429
+    ended = threading.Event()
+    with connect_sync(server.url("/ws/")) as other, by_hand(server, "/limited/") as flooding:
+        assert b" 101 " in flooding.recv(4096)
+
+        def flood() -> None:
+            with suppress(ConnectionError):
+                while True:
+                    flooding.sendall(b"\x81\x81\0\0\0\0x" * 2000)
+            ended.set()
+
+        threading.Thread(target=flood, daemon=True).start()
+        begin = moment = time.monotonic()
+        while not ended.is_set():
+            other.send("ping")
+            assert other.recv(timeout=5) == "pong!"
+            assert time.monotonic() - moment < 1
+            moment = time.monotonic()
+            assert moment - begin < 10
 
 
 def test_more_connections_than_the_limit_are_refused_with_503(

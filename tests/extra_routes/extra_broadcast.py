@@ -1,11 +1,13 @@
 """Routes that publish in all the ways there are, and that work with the database."""
 
 import asyncio
+import os
 import sys
 import threading
 import time
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.models import Group
 from django.core.management import call_command
@@ -19,9 +21,16 @@ from realtime.closing import close
 from realtime.connections import opened
 from realtime.database import database_thread
 from realtime.handshake import websocket
+from realtime.limits import limited
+from realtime.messages import dumps
+from realtime.presence import changes, members, present
 from users.models import User
 
 CHANNEL = "room.probe"
+if settings.REDIS_URL:
+    from realtime.backends import presence
+
+    presence.LEASE = int(os.environ.get("LEASE", presence.LEASE))
 
 
 @websocket
@@ -87,6 +96,38 @@ async def talk(request, receive, send, number):
     for i in range(number):
         await publish(CHANNEL, str(i))
         await asyncio.sleep(0.005)
+
+
+@websocket
+async def enter(request, receive, send, name):
+    """Be in the lobby."""
+    await receive()
+    async with present("lobby", name):
+        await send({"type": "websocket.accept"})
+        await receive()
+
+
+@websocket
+async def watch(request, receive, send):
+    """Tell who is in the lobby, and who comes and leaves."""
+
+    async def first():
+        return [dumps(await members("lobby"))]
+
+    await receive()
+    async with subscribe(changes("lobby"), send, first=first):
+        await send({"type": "websocket.accept"})
+        await receive()
+
+
+@websocket
+async def limited_echo(request, receive, send):
+    """Answer a hundred messages a second of a client, two hundred at once."""
+    receive = limited(receive, 100, burst=200)
+    await receive()
+    await send({"type": "websocket.accept"})
+    while text := (await receive()).get("text"):
+        await send({"type": "websocket.send", "text": text})
 
 
 @websocket
@@ -228,6 +269,9 @@ urlpatterns = [
     path("echo/", echo),
     path("late/", late),
     path("talk/<int:number>/", talk),
+    path("enter/<slug:name>/", enter),
+    path("watch/", watch),
+    path("limited/", limited_echo),
     path("sleep/", sleep),
     path("quiet/", quiet),
     path("speak/<slug:way>/<slug:text>/", speak),

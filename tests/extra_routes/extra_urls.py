@@ -10,9 +10,11 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.core.signals import got_request_exception
 from django.db import connection
 from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
 from extra_broadcast import urlpatterns as broadcasting
 from extra_database import urlpatterns as losing
 from realtime.handshake import WebSocketResponse, websocket
+from realtime.tickets import ticket
 from users.models import User
 
 logger = logging.getLogger(__name__)
@@ -70,6 +72,15 @@ async def count(request, receive, send):
     await sync_to_async(lambda: connection.connection.close())()
 
 
+@csrf_exempt
+def ticket_by_name(request, name):
+    """A ticket by an authentication that has no session, for pages of any origin."""
+    request.user, _ = User.objects.get_or_create(username=name)
+    response = ticket(request)
+    response["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
 def broken(request):
     """Raise in the view."""
     raise RuntimeError("the view failed")
@@ -104,6 +115,7 @@ urlpatterns = [
     path("count/", count),
     *broadcasting,
     *losing,
+    path("ticket/<slug:name>/", ticket_by_name),
     path("broken/", broken),
     path("cookie/", cookie),
 ]

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import django
 import django_stubs_ext
+from django.utils.crypto import salted_hmac
 from environs import validate
 
 from config.environment import BASE_DIR, HOST, ORIGIN, env, folder, redis, seal, sentry
@@ -25,6 +26,7 @@ REDIS_URL = env.str("REDIS_URL", None, validate=redis)
 MAX_MESSAGE_SIZE = env.int("MAX_MESSAGE_SIZE", 1 << 20, validate=validate.Range(min=1))
 PERMESSAGE_DEFLATE = env.bool("PERMESSAGE_DEFLATE", default=False)
 MAX_CONNECTIONS = env.int("MAX_CONNECTIONS", None, validate=validate.Range(min=1))
+MAX_CONNECTIONS_PER_USER = env.int("MAX_CONNECTIONS_PER_USER", None, validate=validate.Range(min=1))
 HISTORY_SECONDS = env.int("HISTORY_SECONDS", 120, validate=validate.Range(min=0))
 HISTORY_MESSAGES = env.int("HISTORY_MESSAGES", 1000, validate=validate.Range(min=1))
 DRAIN_SECONDS = env.int("DRAIN_SECONDS", 0, validate=validate.Range(min=0))
@@ -33,6 +35,15 @@ SENTRY_DSN = env.str("SENTRY_DSN", None, validate=sentry)
 env.str("PROMETHEUS_MULTIPROC_DIR", None, validate=folder)  # for prometheus-client itself
 seal()
 
+if REDIS_URL:  # by the key of its names apart from another service's
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": salted_hmac("cache", "", SECRET_KEY).hexdigest()[:16],
+            "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 5},
+        }
+    }
 if SENTRY_DSN:
     import sentry_sdk
 
@@ -73,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "realtime.tickets.tickets",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

@@ -8,8 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
-from config.websocket import ping_pong, room
+from config.websocket import people, ping_pong, room
 from realtime.handshake import websocket
+from realtime.tickets import ticket
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -24,7 +25,9 @@ def page(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("", websocket(ping_pong, http=page)),  # one URL, both protocols
     path("ws/", ping_pong),
+    path("ws/ticket/", ticket),
     path("ws/rooms/<slug:room>/", room),
+    path("ws/rooms/<slug:room>/people/", people),
     path("login/", LoginView.as_view(template_name="login.html"), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),

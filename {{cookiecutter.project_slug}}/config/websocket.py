@@ -4,6 +4,8 @@ from django.http import HttpRequest
 
 from realtime.broadcast import PublishError, publish, subscribe
 from realtime.handshake import websocket
+from realtime.messages import dumps
+from realtime.presence import changes, members, present
 from realtime.types import Receive, Send
 
 
@@ -35,5 +37,24 @@ async def room(request: HttpRequest, receive: Receive, send: Send, room: str) ->
                         await publish(f"room.{room}", text)
                     except PublishError as error:
                         await send({"type": "websocket.send", "text": f"Not sent: {error}"})
+                case {"type": "websocket.disconnect"}:
+                    return
+
+
+@websocket
+async def people(request: HttpRequest, receive: Receive, send: Send, room: str) -> None:
+    """Put a client into the room's list under its name; tell it the list, and what changes."""
+
+    async def everybody() -> list[str]:
+        return [dumps({"members": await members(f"room.{room}")})]
+
+    await receive()  # websocket.connect
+    name, news = request.GET.get("name", "somebody"), changes(f"room.{room}")
+    async with present(f"room.{room}", name), subscribe(news, send, first=everybody):
+        await send({"type": "websocket.accept"})
+        while True:
+            match await receive():
+                case {"type": "websocket.receive", "text": "ping"}:
+                    await send({"type": "websocket.send", "text": "pong!"})
                 case {"type": "websocket.disconnect"}:
                     return

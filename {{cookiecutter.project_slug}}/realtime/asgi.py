@@ -21,6 +21,7 @@ from realtime.connections import FORBIDDEN, Connection, tally
 from realtime.database import in_thread, turn
 from realtime.debugging import watch
 from realtime.handshake import Handshakes, refusal
+from realtime.limits import one_too_many
 from realtime.types import Event, Receive, Scope, Send
 
 logger = logging.getLogger("django.request")
@@ -59,12 +60,15 @@ class WebSocketHandler(Handshakes):
         async with turn():
             connection.begin()
             request, loop, headers, refused = await self.in_thread(scope)
+        if not refused and (crowded := one_too_many(request)):
+            refused = refusal(scope, crowded)
         if refused:
             await receive()  # websocket.connect
             connection.closed = status(refused)
             await refuse(refused, connection.server_send)
             return
         connection.headers = headers
+        connection.subprotocol = request.subprotocol
         logs.handshake.set(request)
         identify(connection, request, request.user_id)
         if connection.code is not None:  # closed since its handshake began: the loop does not run

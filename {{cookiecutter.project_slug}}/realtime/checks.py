@@ -61,7 +61,7 @@ def logouts_find_their_session(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def broadcasts_reach_every_process(**kwargs: Any) -> list[CheckMessage]:
-    """Without Redis, what one process publishes or closes, the others do not hear of."""
+    """Without Redis, what one process publishes, closes or gives out, the others do not hear of."""
     names = ("WEB_CONCURRENCY", "GRANIAN_WORKERS")
     asking = [name for name in names if os.environ.get(name) not in {None, "", "0", "1"}]
     return without_redis(f"{asking[0]} asks for several processes") if asking else []
@@ -75,7 +75,7 @@ def redis_is_there(**kwargs: Any) -> list[CheckMessage]:
 
 def without_redis(why: str) -> list[CheckMessage]:
     """The warning, unless there is a Redis."""
-    said = f"{why}, and broadcasts and logouts stay within one process."
+    said = f"{why}, and broadcasts, logouts and tickets stay within one process."
     hint = "Set REDIS_URL; or silence this check if there is only ever one process."
     return [] if settings.REDIS_URL else [Warning(said, hint=hint, id="realtime.W002")]
 

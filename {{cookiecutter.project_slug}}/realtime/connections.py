@@ -52,6 +52,7 @@ class Connection:
     __slots__ = (
         *("accepted", "accepting", "closed", "code", "due", "ending", "headers", "keys", "loop"),
         *("on_accept", "protocol", "reason", "server_send", "since", "task", "timer", "write"),
+        "subprotocol",
     )
 
     def __init__(self, server_send: Send) -> None:
@@ -63,6 +64,7 @@ class Connection:
         self.since = time.monotonic()
         self.keys: tuple[tuple[str, str], ...] = ()  # the groups it is in
         self.headers: Iterable[tuple[bytes, bytes]] = ()  # of the accept
+        self.subprotocol: str | None = None
         self.accepted = False  # by the loop
         self.closed = 0  # by the loop, or refused: the code, or HTTP's status
         self.accepting = False  # its accept is being sent
@@ -97,6 +99,7 @@ class Connection:
         """uvicorn and hypercorn send the headers, the other servers do not."""
         if self.headers:
             event = {**event, "headers": [*event.get("headers", ()), *self.headers]}
+        event = {**event, "subprotocol": event.get("subprotocol") or self.subprotocol}
         self.accepting = True
         try:
             await self.server_send(event)
@@ -256,11 +259,11 @@ def stops() -> bool:
     return any(not loop.is_closed() for loop in list(stopping))
 
 
-def unavailable(why: str) -> HttpResponse:
+def unavailable(why: str, status: int = 503) -> HttpResponse:
     """The answer to a handshake that may succeed later."""
     logger.warning("A handshake is refused: %s (%d are open)", why, len(opened))
     body = f"Try again later: {why}.\n"
-    return HttpResponse(body, "text/plain", 503, headers={"Retry-After": "5"})
+    return HttpResponse(body, "text/plain", status, headers={"Retry-After": "5"})
 
 
 def close_all(seconds: float) -> list[Connection]:

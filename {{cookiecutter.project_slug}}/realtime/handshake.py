@@ -26,6 +26,7 @@ from django.utils.functional import SimpleLazyObject
 
 from realtime import connections
 from realtime.connections import refuses, unavailable
+from realtime.limits import one_too_many
 from realtime.types import Event, Receive, Scope, Send
 
 HTTP_SCHEMES = {"ws": "http", "wss": "https"}
@@ -73,6 +74,8 @@ def websocket(
                 return response
             if why := refuses():  # as a browser asks over HTTP why its handshake was refused
                 return unavailable(why)
+            if crowded := one_too_many(request):
+                return crowded
         if accepts:
             named = dict(zip(names, args, strict=False))
             return WebSocketResponse(partial(loop, request, **named, **kwargs))
@@ -88,6 +91,7 @@ class WebSocketRequest(ASGIRequest):
     """The handshake as a GET, on wss as secure as on https; its scope has every key."""
 
     user_id: Any = None
+    subprotocol: str | None = None  # of the accept, unless the loop gives one
 
     def __init__(self, scope: Scope, body_file: BytesIO) -> None:
         for key, value in (("scheme", "ws"), ("state", {}), ("extensions", {}), ("method", "GET")):

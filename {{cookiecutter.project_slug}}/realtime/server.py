@@ -31,6 +31,7 @@ COMPRESSION = {"memLevel": 5}
 # Each message by itself, with no context takeover (RFC 7692, section 7.1.1): a connection holds no
 # window of 2 ** 12 bytes then, and a message is compressed once for all.
 DEFLATE = ServerPerMessageDeflateFactory(True, True, 12, 12, COMPRESSION)
+FLOOD = 64 << 10  # bytes at once, after a close
 MISSING = "ASGI callable returned without completing handshake"
 # uvicorn takes a denial response for a missing answer, and logs an error after each.
 logging.getLogger("uvicorn.error").addFilter(lambda record: MISSING not in str(record.msg))
@@ -53,7 +54,7 @@ class Room(asyncio.Event):
 
 class Protocol(WebSocketsSansIOProtocol):
     """Has the settings' limit and compression. Answers a handshake that it cannot take, as one
-    with too long a Cookie: with 431.
+    with too long a Cookie: with 431. Reads nothing more from one that floods it after the close.
     """
 
     def __init__(self, config: uvicorn.Config, *args: Any, **kwargs: Any) -> None:
@@ -78,6 +79,9 @@ class Protocol(WebSocketsSansIOProtocol):
         return free
 
     def data_received(self, data: bytes) -> None:
+        if self.close_sent and len(data) >= FLOOD:
+            self.transport.pause_reading()
+            return
         super().data_received(data)
         if self.conn.handshake_exc and not self.handshake_initiated:
             self.transport.write(b"".join(self.conn.data_to_send()))

@@ -5,6 +5,7 @@ const WORDS = {
   403: "The service does not allow this (403)",
   404: "The service does not know this address (404)",
   426: "A proxy drops the Upgrade header, or does not say how it is reached (426)",
+  429: "You have too many connections (429)",
   502: "The service does not run yet (502)",
   503: "The service is full, or does not run yet (503)",
   504: "The service does not answer its proxy (504)",
@@ -91,6 +92,13 @@ function show(text, className = "") {
   if (log.childElementCount > 200) log.firstElementChild.remove()
   if (follows) log.scrollTop = log.scrollHeight
 }
+let people = []
+const peopleRoom = new ReconnectingWebSocket(`ws/rooms/lobby/people/?name=${me}`, { longest })
+const peopleAre = names => (find("people").textContent = (people = [...new Set(names)]).join(", "))
+const peopleBut = left => people.filter(name => name !== left)
+const peopleChange = ({ joined, left }) => peopleAre(joined ? [...people, joined] : peopleBut(left))
+const peopleTold = ({ members, ...news }) => members ? peopleAre(members) : peopleChange(news)
+peopleRoom.addEventListener("message", ({ data }) => peopleTold(JSON.parse(data)))
 const waiting = () => [...find("messages").querySelectorAll(".waiting")]
 find("say").onsubmit = event => {
   event.preventDefault()

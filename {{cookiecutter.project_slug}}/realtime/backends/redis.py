@@ -6,6 +6,7 @@ Redis is away, tells nobody that it was, and repeats a command that may have bee
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import groupby
 from operator import attrgetter
@@ -45,9 +46,9 @@ class Work(NamedTuple):
     """What Redis is to do, and who waits for its answer."""
 
     channel: str
-    message: bytes  # to publish; none to ask what is kept
+    message: bytes  # to publish
     keep: bool
-    after: tuple[str, int]  # the position that is asked about
+    question: Any  # what makes the command of Redis's run_id, if nothing is published
     done: asyncio.Future[Any]
 
     def call(self) -> Any:
@@ -83,13 +84,15 @@ class Backend:
 
     async def publish(self, channel: str, message: Message, keep: bool) -> None:
         """Publish, with all that is published meanwhile."""
-        await self._ask(channel, encode(message), keep and limits(channel)[0] > 0)
+        await self._order(channel, encode(message), keep and limits(channel)[0] > 0)
 
     async def since(self, channel: str, position: Position | None) -> Kept:
         """What is kept since the position. Waits for Redis."""
+        after = position or ("", 0)
         while True:
             try:
-                top, now, last, *entries = await self._ask(channel, b"", True, position or ("", 0))
+                answer = await self.ask(lambda run: asking(channel, run, after))
+                top, now, last, *entries = answer
                 break
             except PublishError:
                 await asyncio.sleep(LONGEST_PAUSE)
@@ -100,11 +103,13 @@ class Backend:
         quiet = (int(now) - int(last)) / 1e6
         return kept(channel, position, Position(epoch, int(offset)), messages, quiet)
 
-    async def _ask(
-        self, channel: str, message: bytes, keep: bool, after: tuple[str, int] = ("", 0)
-    ) -> Any:
+    async def ask(self, question: Callable[[str], tuple[Any, ...]]) -> Any:
+        """The answer to a command, which may be tried twice. Raises PublishError."""
+        return await self._order("", b"", True, question)
+
+    async def _order(self, channel: str, message: bytes, keep: bool, question: Any = None) -> Any:
         """Have Redis do it, after what waits. Raises PublishError if Redis is away."""
-        work = Work(channel, message, keep, after, self.loop.create_future())
+        work = Work(channel, message, keep, question, self.loop.create_future())
         self.outgoing.append(work)
         if len(self.outgoing) == 1:
             self.channels.start(self._work())
@@ -232,10 +237,10 @@ class Backend:
             await asyncio.sleep(PAUSE)
 
     def _command(self, call: list[Work], token: str, again: str) -> tuple[Any, ...]:
-        channel, message, keep, after, _ = call[0]
+        channel, _, keep, question, _ = call[0]
         run = self.run if self.pubsub else ""
-        if not message:
-            return asking(channel, run, after)
+        if question:
+            return question(run)  # type: ignore[no-any-return]
         messages = [work.message for work in call]
         return publishing(channel, messages, keep, token, again, run)
 

@@ -25,47 +25,57 @@ OPTIONS: dict[str, Any] = {"socket_connect_timeout": 2, "socket_timeout": 5, "pr
 # comes from before a start of Redis, which may have lost the latest. Redis 6 has all they use.
 BEGIN = f"""
 local known_for = {KNOWN}
-local stream, top, run = KEYS[1], KEYS[2], ARGV[1]
-local known = redis.call('HMGET', top, 'run', 'epoch', 'offset', 'last')
-local epoch, offset = known[2], tonumber(known[3] or 0)
 local clock = redis.call('TIME')
 local now = clock[1] .. string.format('%06d', clock[2])
-if not epoch or (run ~= '' and known[1] ~= '' and run ~= known[1]) then
-    epoch, offset = now, 0
-    redis.call('DEL', stream, top)
-    redis.call('HSET', top, 'run', run, 'epoch', epoch)
-elseif run ~= '' and known[1] == '' then
-    redis.call('HSET', top, 'run', run)
+local function begin(stream, top, run)
+    local known = redis.call('HMGET', top, 'run', 'epoch', 'offset', 'last')
+    local epoch, offset = known[2], tonumber(known[3] or 0)
+    if not epoch or (run ~= '' and known[1] ~= '' and run ~= known[1]) then
+        epoch, offset = now, 0
+        redis.call('DEL', stream, top)
+        redis.call('HSET', top, 'run', run, 'epoch', epoch)
+    elseif run ~= '' and known[1] == '' then
+        redis.call('HSET', top, 'run', run)
+    end
+    return epoch, offset, known[4]
 end
 """
-# ARGV: run, seconds, most, token, again ("1" if some may be there already), messages. An entry is
+# Given: run, seconds, most, token, again ("1" if some may be there already), messages. An entry is
 # the time in µs, a token that no other has, and the message.
-PUBLISH = """
-local seconds, most, token, there = ARGV[2], ARGV[3], ARGV[4], {}
-if ARGV[5] == '1' then
-    for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 2000)) do
-        there[string.match(entry[2][2], ' (%S+) ')] = true
+PUBLISH = (
+    BEGIN
+    + """
+local function publish(stream, top, given)
+    local epoch, offset = begin(stream, top, given[1])
+    local seconds, most, token, there = given[2], given[3], given[4], {}
+    if given[5] == '1' then
+        for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 2000)) do
+            there[string.match(entry[2][2], ' (%S+) ')] = true
+        end
     end
-end
-for number = 6, #ARGV do
-    local own = token .. number
-    if not there[own] then
-        offset = offset + 1
-        local position = epoch .. '-' .. offset
-        local entry = now .. ' ' .. own .. ' ' .. ARGV[number]
-        redis.call('XADD', stream, 'MAXLEN', '~', most, position, 'm', entry)
-        redis.call('PUBLISH', stream, position .. ' ' .. ARGV[number])
+    for number = 6, #given do
+        local own = token .. number
+        if not there[own] then
+            offset = offset + 1
+            local position = epoch .. '-' .. offset
+            local entry = now .. ' ' .. own .. ' ' .. given[number]
+            redis.call('XADD', stream, 'MAXLEN', '~', most, position, 'm', entry)
+            redis.call('PUBLISH', stream, position .. ' ' .. given[number])
+        end
     end
+    redis.call('HSET', top, 'offset', offset, 'last', now)
+    redis.call('EXPIRE', stream, seconds)
+    redis.call('EXPIRE', top, math.max(seconds, known_for))
 end
-redis.call('HSET', top, 'offset', offset, 'last', now)
-redis.call('EXPIRE', stream, seconds)
-redis.call('EXPIRE', top, math.max(seconds, known_for))
 """
+)
 # ARGV: run, epoch, offset. Returns the position, the time, that of the last message, and the
 # entries after the given position, or all where it is of another epoch; none without an epoch.
 SINCE = """
+local stream, top = KEYS[1], KEYS[2]
+local epoch, offset, last = begin(stream, top, ARGV[1])
 redis.call('EXPIRE', top, math.max(redis.call('TTL', top), known_for))
-local answer, from = {epoch .. '-' .. offset, now, offset > 0 and known[4] or '0'}, '-'
+local answer, from = {epoch .. '-' .. offset, now, offset > 0 and last or '0'}, '-'
 if ARGV[2] == epoch then
     from = epoch .. '-' .. ARGV[3] + 1
 end
@@ -76,7 +86,7 @@ if ARGV[2] ~= '' and (ARGV[2] ~= epoch or tonumber(ARGV[3]) < offset) then
 end
 return answer
 """
-SCRIPTS = [BEGIN + PUBLISH, BEGIN + SINCE]
+SCRIPTS = [PUBLISH + "publish(KEYS[1], KEYS[2], ARGV)", BEGIN + SINCE]
 DIGESTS = [sha1(script.encode(), usedforsecurity=False).hexdigest() for script in SCRIPTS]
 
 

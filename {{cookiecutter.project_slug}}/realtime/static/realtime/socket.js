@@ -12,7 +12,9 @@
  * status if the handshake failed: 302 any redirect, to `location` ("" if hidden), 404 also a page,
  * 403 also any to another origin's page, 0 no answer. With `{ resume: true }`, from a loop that
  * subscribes with `after`, it gets what it missed, or `gap`: the page has to load its state afresh.
+ * With `{ ticket: () => fetch("/ws/ticket/", { method: "POST" }) }` it gets a ticket before each try.
  * @typedef {{code: number, reason: string, status: number, location?: string, delay?: number}} Loss
+ * @typedef {() => Promise<Response | string>} Ticket
  * @typedef {string | ArrayBuffer | ArrayBufferView | Blob} Data
  */
 const FIRST = 2_000 // the most that it waits before a first try, in ms; doubled for each further
@@ -41,12 +43,13 @@ export class ReconnectingWebSocket extends EventTarget {
   #away = false; #tried = 0 // the service, by HTTP; when it made the last WebSocket
   #listening = new AbortController()
 
-  /** @param {string | URL} url @param {{longest?: number, resume?: boolean}} options */
-  constructor(url, { longest = 30_000, resume = false } = {}) {
+  /** @param {string | URL} url @param {{longest?: number, resume?: boolean, ticket?: Ticket}} options */
+  constructor(url, { longest = 30_000, resume = false, ticket = undefined } = {}) {
     super()
     this.url = new URL(url, globalThis.location?.href).href.split("#")[0].replace(/^http/, "ws")
     this.longest = longest // that it waits before any try, in ms
     this.resume = resume
+    this.ticket = ticket // what fetches one; its refusals are those of the handshake
     this.#connect()
     const woken = (/** @type {Event & {persisted?: boolean}} */ { type, persisted }) => {
       if (persisted === false || (type === "visibilitychange" && document.hidden)) return
@@ -70,12 +73,24 @@ export class ReconnectingWebSocket extends EventTarget {
     if (!this.#ended) this.#end({ code, reason, status: 0 })
   }
 
-  #connect() {
+  async #enter(/** @type {Ticket} */ ticket) {
+    const late = new Promise((_, fail) => this.#wait(ANSWER, fail, () => this.#wait(AWAKE, fail)))
+    const read = async (/** @type {any} */ answer) => answer.ok && !answer.redirected
+      ? (await answer.json()).ticket : answer.redirected ? 302 : answer.status ?? answer
+    const given = await Promise.race([late, Promise.resolve().then(ticket).then(read)])
+      .catch(() => 0)
+    const nothing = /** @type {any} */ ({ close() {} })
+    if (typeof given !== "string") this.#lost(nothing, {}, 0, given)
+    else if (!this.#ended) this.#connect(given)
+  }
+
+  #connect(given = "") {
+    if (this.ticket && !given) return this.#enter(this.ticket)
     const url = new URL(this.url), begin = this.#accepted ? "-" : "" // which gets a gap
     if (this.resume) url.searchParams.set("after", this.#position || begin)
     this.#away = false
     this.#tried = performance.now()
-    const socket = (this.#socket = new WebSocket(url))
+    const socket = (this.#socket = new WebSocket(url, given ? ["realtime", given] : []))
     const begun = Date.now() // of a clock that goes on while the device sleeps
     let opened = 0, pings = 0 // when; how many of ask() have no "pong!" yet
     const lost = (close = {}) => this.#lost(socket, close, opened)
@@ -114,11 +129,12 @@ export class ReconnectingWebSocket extends EventTarget {
    * puts off a WebSocket that follows failed ones, in the end for a minute.
    * @param {WebSocket} socket @param {Partial<Loss>} close @param {number} opened 0 for never
    */
-  async #lost(socket, { code = 1006, reason = "" }, opened) {
+  async #lost(socket, { code = 1006, reason = "" }, opened, status = 0) {
     socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null
     socket.close()
     const away = this.#away
-    const answer = opened || this.#ended ? { status: 0 } : await this.#refusal(socket.url)
+    const known = opened || this.#ended || this.ticket // by HTTP there is no way in with a ticket
+    const answer = known ? { status } : await this.#refusal(socket.url)
     const loss = { code, reason, ...answer }
     if (this.#ended) return
     if (away && !this.#away) return this.#connect()

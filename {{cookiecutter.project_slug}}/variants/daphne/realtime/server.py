@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred
 from realtime.types import Event, Message, Receive, Send, Step, message, size
 from realtime.wrappers import behind
 
+READ = 8 << 10  # bytes at once: Twisted's 64 KiB of the shortest messages would take a second
 UNREAD = 1 << 20  # bytes that wait for `receive`, after which no more is read
 access = logging.getLogger("daphne.access")
 
@@ -75,6 +76,7 @@ def adopt(protocol: Any, send: Send) -> Send:
     if not protocol:
         return send
     protocol.maxMessagePayloadSize = protocol.maxFramePayloadSize = settings.MAX_MESSAGE_SIZE
+    protocol.transport.bufferSize = READ
     protocol.failByDrop = False  # but with a close, of 1009 for a longer message
     gate, queue = Gate(), protocol.application_queue
     protocol.gate = gate
@@ -141,6 +143,12 @@ async def close(send: Send, protocol: Any, code: int, reason: str) -> None:
         drop = protocol.dropConnection  # aborts, and WebKit would forget the code
         protocol.dropConnection = lambda abort=False: drop(abort and not protocol.wasClean)
         protocol.sendCloseFrame(code=code, reasonUtf8=reason.encode())
+        read = protocol.dataReceived
+
+        def read_answer(data: bytes) -> None:  # and nothing more of one that floods it
+            protocol.transport.pauseProducing() if len(data) == READ else read(data)
+
+        protocol.dataReceived = read_answer
         # Until the client has answered: a reactor that stops sends no more.
         await protocol.is_closed.asFuture(asyncio.get_running_loop())
     else:

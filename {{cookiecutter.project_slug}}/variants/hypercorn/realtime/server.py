@@ -140,6 +140,7 @@ async def close(send: Send, protocol: Any, code: int, reason: str) -> None:
         async def forget(event: Event) -> None:
             if event["type"] == "websocket.disconnect":
                 answered.set()
+            await asyncio.sleep(0)  # of a flood of messages others have their turn in between
 
         queue, protocol.app_put = protocol.app_put.__self__, forget
         while not queue.empty():

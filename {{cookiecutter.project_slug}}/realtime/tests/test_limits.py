@@ -1,0 +1,86 @@
+"""How much one client may, and one user."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest
+from django.test import TestCase, override_settings
+from django.urls import path
+
+from realtime.handshake import websocket
+from realtime.limits import limited
+from realtime.testing import WebSocketClient
+from realtime.tests import answers, browser_of, ended, make_user, own_settings, refusal
+from realtime.tests.service import ping_pong
+from realtime.types import Receive, Send
+
+
+@websocket
+async def echo(request: HttpRequest, receive: Receive, send: Send, slow: bool) -> None:
+    """Say what the client says, of which it may say twenty a second, five at once."""
+    receive = limited(receive, 20, burst=5, slow=slow)
+    await receive()
+    await send({"type": "websocket.accept"})
+    while text := (await receive()).get("text"):
+        await send({"type": "websocket.send", "text": text})
+
+
+urlpatterns = [
+    path("strict/", echo, {"slow": False}),
+    path("slow/", echo, {"slow": True}),
+    path("ws/", ping_pong),
+    path("private/", login_required(ping_pong)),
+]
+
+
+@override_settings(ROOT_URLCONF=__name__, MAX_CONNECTIONS_PER_USER=2)
+@own_settings
+class LimitTests(TestCase):
+    async def test_a_client_that_says_too_much_is_closed_with_4429(self) -> None:
+        async with WebSocketClient("/strict/") as client, WebSocketClient("/strict/") as other:
+            for number in range(7):
+                await client.send(str(number))
+            for number in range(5):
+                self.assertEqual(await client.receive(), str(number))
+            self.assertEqual(await ended(client), (4429, "too many messages"))
+            await other.send("hello")
+            self.assertEqual(await other.receive(), "hello")
+
+    async def test_after_a_silence_a_burst_may_come_again(self) -> None:
+        async with WebSocketClient("/strict/") as client:
+            for _ in range(2):
+                for number in range(5):
+                    await client.send(str(number))
+                    self.assertEqual(await client.receive(), str(number))
+                await asyncio.sleep(0.25)  # in which five may come
+            await client.receive_nothing()
+
+    async def test_a_client_that_is_slowed_waits_and_loses_nothing(self) -> None:
+        async with WebSocketClient("/slow/") as client:
+            begin = time.monotonic()
+            for number in range(10):
+                await client.send(str(number))
+            for number in range(10):
+                self.assertEqual(await client.receive(), str(number))
+            self.assertGreater(time.monotonic() - begin, 0.24)  # five more than the burst
+
+    async def test_one_connection_too_many_of_a_user_is_refused_with_429(self) -> None:
+        ada, bob = [await sync_to_async(make_user)(name) for name in ("ada", "bob")]
+        async with AsyncExitStack() as stack:
+            for user in (ada, ada, bob, None, None, None):
+                client = WebSocketClient("/ws/", user=user)
+                self.assertTrue(await answers(await stack.enter_async_context(client)))
+            with self.assertLogs("realtime", "WARNING") as logs:
+                refused = await refusal("/ws/", user=ada)
+            self.assertEqual(refused.status, 429)
+            self.assertEqual(refused.headers["retry-after"], "5")
+            self.assertIn(f"too many connections of user {ada.pk}", logs.output[0])
+            browser = await browser_of(ada)  # as a page asks why
+            self.assertEqual((await browser.get("/private/")).status_code, 429)
+            browser = await browser_of(bob)
+            self.assertEqual((await browser.get("/private/")).status_code, 426)
+        async with WebSocketClient("/ws/", user=ada) as client:
+            self.assertTrue(await answers(client))
