@@ -47,9 +47,9 @@ def template_with_history(folder: Path, older: Callable[[Path], None]) -> Path:
 
 
 def replace(path: Path, old: str, new: str) -> None:
-    """Replace a text that is in the file."""
+    """Replace a text that is in the file once."""
     text = path.read_text("utf-8")
-    assert old in text, path
+    assert text.count(old) == 1, path
     path.write_text(text.replace(old, new), "utf-8")
 
 

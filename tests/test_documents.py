@@ -34,6 +34,11 @@ ELSEWHERE = {
     "example.com {": "test_proxy.py",
     "uv lock\ndocker compose": "test_containers.py",
     "PERMESSAGE_DEFLATE": "test_containers.py",
+    "limit_conn_zone": "test_proxy.py",
+    "table inet clients": "test_proxy.py",
+    "POST /ws/ticket/": "test_processes.py",
+    'new WebSocket("wss://example.com/ws/", [': "test_processes.py",
+    "const ticket =": "test_processes.py",
     "const socket = new ReconnectingWebSocket": "test_socket.py",
 }
 # The Python blocks by names, with the documents and the beginnings.
@@ -49,6 +54,9 @@ PYTHON: dict[str, tuple[str | Path, str]] = {
     "news": ("docs/messages.md", "from realtime.broadcast import publish, publish_on_commit"),
     "json": ("docs/messages.md", "from realtime.handshake"),
     "first": ("docs/messages.md", "async def last_messages"),
+    "present": ("docs/messages.md", "from realtime.presence"),
+    "everybody": ("docs/messages.md", "async def everybody"),
+    "limited": ("docs/connections.md", "from realtime.limits"),
     "lifespan": ("docs/production.md", "from collections.abc"),
     "work": ("docs/servers.md", "import asyncio"),
 }
@@ -73,8 +81,11 @@ from django.urls import path
 from config import asgi, urls
 from config.urls import page
 from desk.models import Message
+from realtime.broadcast import subscribe
 from realtime.database import database_thread
 from realtime.handshake import websocket
+from realtime.messages import dumps
+from realtime.presence import changes, members, present
 from realtime.testing import ConnectionClosed, HandshakeRefused, WebSocketClient
 from realtime.types import Receive, Send
 from users.models import User
@@ -109,7 +120,23 @@ async def state(request, receive, send):
 
 <work>
 
-urlpatterns += [path(f"{loop.__name__}/", loop) for loop in (choose, news, echo, state, work)]
+@websocket
+async def few(request, receive, send):
+    <limited>
+    await receive()
+    await send({"type": "websocket.accept"})
+    while True:
+        await receive()
+
+@websocket
+async def there(request, receive, send):
+    name = "ada"
+    await receive()
+    await send({"type": "websocket.accept"})
+    <everybody>
+        await receive()
+
+urlpatterns += [path(f"{loop.__name__}/", loop) for loop in (choose, news, echo, state, work, few, there)]
 
 
 @pytest.fixture(autouse=True)
@@ -208,6 +235,25 @@ async def test_remind(settings, user, team, django_capture_on_commit_callbacks):
         assert (await client.receive_json())["author"] == "clock"
 
 
+async def test_present(rf, user):
+    request = rf.get("/")
+    request.user = user
+    <present>
+
+
+async def test_everybody():
+    async with WebSocketClient("/there/") as client:
+        assert await client.receive_json() == {"members": ["ada"]}
+
+
+async def test_limited():
+    async with WebSocketClient("/few/") as client:
+        for _ in range(60):
+            await client.send("")
+        with pytest.raises(ConnectionClosed, match="4429"):
+            await client.receive()
+
+
 async def test_lifespan():
     state = {}
     service = ApplicationCommunicator(asgi.lifespan, {"type": "lifespan", "state": state})
@@ -264,7 +310,7 @@ def test_python_runs(project: Installed) -> None:
     codes |= {"published": lines[0], "published_later": lines[1]}
     replace(folder / "config/asgi.py", "lifespan = Lifespan()\n", codes["lifespan"])
     (folder / "tests/test_blocks.py").write_text(filled(TESTS, codes), "utf-8")
-    assert " 12 passed" in project.run("pytest", "tests/test_blocks.py")
+    assert " 15 passed" in project.run("pytest", "tests/test_blocks.py")
 
 
 def test_javascript_runs(project: Installed, browser: Browser, tmp_path: Path) -> None:
