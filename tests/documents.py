@@ -57,7 +57,8 @@ def follow(installed: Installed) -> None:
     for path, code in [*tutorial(project), ("desk/management/commands/remind.py", command)]:
         if path == "config/urls.py":
             imports, routes = code.split("\n\n")
-            replace(project / path, "\nfrom realtime.h", f"\n{imports}\nfrom realtime.h")
+            handshake = "\nfrom realtime.handshake"
+            replace(project / path, handshake, f"\n{imports}{handshake}")
             replace(project / path, "urlpatterns = [\n", f"urlpatterns = [\n{routes}")
         elif path:
             (project / path).parent.mkdir(parents=True, exist_ok=True)

@@ -14,12 +14,13 @@ from realtime.types import OWN
 
 LEASE = 10  # seconds, from which a process that was killed is gone
 RESTORE = 4.0  # seconds for all processes to restore what a start of Redis has lost
-# KEYS: the leases. ARGV: whose call, run, seconds, most, prefix, lease, mode, the number of those
-# who join, they, those who leave. Returns whether the lease was known.
+# KEYS: the leases. ARGV: whose call, run, seconds, most, prefix, lease, mode, the run it knows,
+# how many join, they, those who leave. Whether the lease was known; -1 alone in another run.
 SCRIPT = (
     PUBLISH
     + """
 local leases, own, given = KEYS[1], KEYS[1] .. ARGV[1], {ARGV[2], ARGV[3], ARGV[4], '-', ''}
+if ARGV[7] == '' and ARGV[8] ~= '' and ARGV[2] ~= '' and ARGV[2] ~= ARGV[8] then return -1 end
 local function change(set, entry, by, quiet)
     if redis.call(by == 1 and 'SADD' or 'SREM', set, entry) == 0 then return end
     local member, channel = string.match(entry, '^([^\\n]*)\\n(.*)$')
@@ -47,7 +48,7 @@ end
 if ARGV[7] == 'afresh' then
     for _, entry in ipairs(redis.call('SMEMBERS', own)) do change(own, entry, -1, true) end
 end
-for at = 9, #ARGV do change(own, ARGV[at], at < 9 + ARGV[8] and 1 or -1, ARGV[7] ~= '') end
+for at = 10, #ARGV do change(own, ARGV[at], at < 10 + ARGV[9] and 1 or -1, ARGV[7] ~= '') end
 return known and 1 or 0
 """
 )
@@ -68,17 +69,16 @@ class Members:
 
     async def tell(self, joined: list[str], left: list[str], told: set[str]) -> bool:
         """Tell Redis; False if it knows nothing of this event loop, or no more."""
-        run, old = self.backend.run, [*told]
-        if self.run and run not in {"", self.run}:  # started again, with nothing or an older state
+        while (known := await self._call(joined, left, "")) < 0:
+            run, old = self.backend.run, [*told]  # it started again, with nothing or an older state
             for at in range(0, len(old) or 1, 1000):
                 await self._call(old[at : at + 1000], [], "quiet" if at else "afresh")
             self.run = run
             await asyncio.sleep(RESTORE)  # or who is also elsewhere would be said to leave
-        known = await self._call(joined, left, "")
         self.run = self.run or self.backend.run
         return bool(known)
 
     async def _call(self, joined: list[str], left: list[str], mode: str) -> Any:
-        given = (*limits(""), prefix(), LEASE, mode, len(joined), *joined, *left)
+        given = (*limits(""), prefix(), LEASE, mode, self.run, len(joined), *joined, *left)
         call = ("EVALSHA", DIGEST, 1, name(f"{OWN}present"), self.own)
         return await self.backend.ask(lambda run: (*call, run, *given))
