@@ -48,6 +48,14 @@ def program(name: str) -> str:
     return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") or missing(f"no {name}")
 
 
+def apart(*options: str) -> list[str]:
+    """The beginning of a command line that runs a command in a network of its own."""
+    command = ["unshare", "--user", "--map-root-user", "--net", *options]
+    if not shutil.which("ip") or subprocess.run([*command, "true"], capture_output=True).returncode:
+        missing("no network namespaces: they take `ip` and `unshare --user --net`")
+    return command
+
+
 @cache
 def interpreter(versions: tuple[str, ...]) -> str:
     """The path of a Python of one of the versions. Skips the test, or on CI fails it, without."""

@@ -5,6 +5,8 @@ import gzip
 import json
 import re
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
@@ -18,9 +20,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
 from tests.clients import status
-from tests.installing import Installed, parameter
+from tests.documents import block
+from tests.installing import Installed, apart, parameter, program
 from tests.proxies import CLIENT, MOST, Proxy, proxy
-from tests.rendering import SERVERS
+from tests.rendering import FOLDER, SERVERS, TEMPLATE
 from tests.serving import Running, serving
 
 PRODUCTION = {
@@ -31,7 +34,34 @@ PRODUCTION = {
 }
 FORGED = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "http", "X-Real-IP": "203.0.113.9"}
 PROXIES = ("nginx", "caddy")
+# In a network of its own: loads the rules, and makes one connection more than they let in.
+COUNT = """
+import socket, subprocess, sys
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+subprocess.run([sys.argv[1], "--file", "-"], input=sys.argv[2].encode(), check=True)
+for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+    server = socket.create_server((address, 443), family=family)
+    held = [socket.create_connection((address, 443), timeout=5) for _ in range(int(sys.argv[3]))]
+    try:
+        socket.create_connection((address, 443), timeout=5)
+    except ConnectionRefusedError:
+        print(address, "refused")
+"""
 Answer = tuple[int, HTTPMessage, bytes]
+
+
+def test_the_system_refuses_more_connections_of_an_address_than_its_rules_say() -> None:
+    rules = block(TEMPLATE / FOLDER / "docs/production.md", "table inet clients")
+    script = [
+        sys.executable,
+        "-c",
+        COUNT,
+        program("nft"),
+        rules.replace("100", str(MOST)),
+        str(MOST),
+    ]
+    done = subprocess.run([*apart(), *script], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "127.0.0.1 refused\n::1 refused\n", done.stderr
 
 
 @pytest.fixture(scope="module", params=[parameter(server, "pytest") for server in SERVERS])

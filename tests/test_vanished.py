@@ -1,7 +1,6 @@
 """Clients and a database that vanish without a close, in a network that is cut."""
 
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,13 +12,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.installing import Installed, environment, missing
+from tests.installing import Installed, apart, environment
 from tests.rendering import SERVERS
 from tests.services import postgres
 from tests.serving import WITH_EXTRA_ROUTES, production_command, wait_for
 
 # The server is in a namespace of processes, too, which ends with its first.
-UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork"]
+PROCESSES = ("--pid", "--fork")
 # Brings the network up, runs the server and a silent client, cuts the network, and waits until it
 # is ended.
 SCENE = """
@@ -86,24 +85,25 @@ def says(log: Path, text: str) -> bool:
     return text in log.read_text()
 
 
-def need_namespaces() -> None:
-    """Skip the test, or fail it on CI, without them."""
-    if not shutil.which("ip") or subprocess.run([*UNSHARE, "true"], capture_output=True).returncode:
-        missing("no network namespaces: they take `ip` and `unshare --user --net`")
-
-
 @pytest.mark.xdist_group("vanished")
 def test_a_client_that_vanishes_is_found_within_a_minute_on_every_server(
     installed: Callable[[str, str], Installed], tmp_path: Path
 ) -> None:
-    need_namespaces()
     logs = {name: tmp_path / name for name in SERVERS}
     with ExitStack() as ends:
         for name, log in logs.items():
             project = installed(name, "pytest").project
             command = production_command(project, name, 8000)
             process = subprocess.Popen(
-                [*UNSHARE, "--kill-child", sys.executable, "-c", SCENE, "/quiet/", *command],
+                [
+                    *apart(*PROCESSES),
+                    "--kill-child",
+                    sys.executable,
+                    "-c",
+                    SCENE,
+                    "/quiet/",
+                    *command,
+                ],
                 cwd=project,
                 env=environment(**WITH_EXTRA_ROUTES),
                 stdout=ends.enter_context(log.open("wb")),
@@ -121,7 +121,6 @@ def test_a_client_that_vanishes_is_found_within_a_minute_on_every_server(
 def test_a_query_does_not_wait_for_a_database_that_has_vanished(
     installed: Callable[[str, str], Installed],
 ) -> None:
-    need_namespaces()
     project, url = installed("uvicorn", "pytest"), urlsplit(postgres())
     project.run("true")  # makes the environment
     address = url.hostname or "localhost", url.port or 5432
@@ -129,7 +128,13 @@ def test_a_query_does_not_wait_for_a_database_that_has_vanished(
     with ExitStack() as ends:
         sockets = [ends.enter_context(socket.create_connection(address)) for _ in range(8)]
         done = subprocess.run(
-            [*UNSHARE, project.program, "-c", ASK, *(str(each.fileno()) for each in sockets)],
+            [
+                *apart(*PROCESSES),
+                project.program,
+                "-c",
+                ASK,
+                *(str(each.fileno()) for each in sockets),
+            ],
             cwd=project.project,
             env=environment(**WITH_EXTRA_ROUTES, DATABASE_URL=here, DEBUG="true"),
             pass_fds=[each.fileno() for each in sockets],
