@@ -98,7 +98,7 @@ ROUTES = """urlpatterns = [
     path("tickets/", tickets),
     path("desk/", login_required(desk)),
 """
-IMPORTS = """from realtime.handshake import websocket
+IMPORTS = """from realtime.tickets import ticket
 from support.views import tickets
 from support.websocket import desk
 """
@@ -133,7 +133,7 @@ def test_an_app_with_all_that_an_app_has_passes(
     replace(project / "config/settings.py", '    "users",\n', '    "users",\n    "support",\n')
     urls = project / "config/urls.py"
     replace(urls, "urlpatterns = [\n", ROUTES)
-    replace(urls, "from realtime.handshake import websocket\n", IMPORTS)
+    replace(urls, "from realtime.tickets import ticket\n", IMPORTS)
     decorators = "from django.contrib.auth.decorators import login_required\n"
     replace(urls, "from django.contrib.auth.views", f"{decorators}from django.contrib.auth.views")
     app.run("manage.py", "makemigrations", **ours)
