@@ -260,7 +260,7 @@ def test_messages_that_are_gone_are_said_where_they_were(
 
 
 def test_a_full_service_is_said_and_tried_again(service: Service, context: BrowserContext) -> None:
-    with service.run({"MAX_CONNECTIONS": "2"}) as server:
+    with service.run({"MAX_CONNECTIONS": "3"}) as server:
         first, second = connected(context, server), context.new_page()
         second.goto(f"http://{server.address}/")
         words = "The service is full, or does not run yet (503). Trying again."
