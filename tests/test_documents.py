@@ -136,7 +136,8 @@ async def there(request, receive, send):
     <everybody>
         await receive()
 
-urlpatterns += [path(f"{loop.__name__}/", loop) for loop in (choose, news, echo, state, work, few, there)]
+loops = (choose, news, echo, state, work, few, there)
+urlpatterns += [path(f"{loop.__name__}/", loop) for loop in loops]
 
 
 @pytest.fixture(autouse=True)
