@@ -17,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 TEMPLATE = Path(__file__).resolve().parent
 RECORD = ".template.json"
@@ -42,16 +43,16 @@ def render(version: str, answers: dict[str, str], folder: Path) -> Path:
     clone, output = folder / "template", folder / "output"
     git("clone", "--quiet", "--shared", "--no-checkout", str(TEMPLATE), str(clone))
     checkout = ["git", "-C", str(clone), "checkout", "--quiet", "--detach", version, "--"]
-    if subprocess.run(checkout, capture_output=True).returncode:
+    done = subprocess.run(checkout, capture_output=True)
+    if done.returncode or git("status", "--porcelain", folder=clone):
         sys.exit(f"{TEMPLATE} has no version {version!r}: fetch its tags, or correct {RECORD}.")
     cookiecutter = [sys.executable, "-P", "-m", "cookiecutter"]  # -P: no modules of the project
     options = ["--no-input", "--default-config", "--output-dir", str(output)]
     given = [f"{name}={answer}" for name, answer in answers.items()]
-    done = subprocess.run(
-        [*cookiecutter, *options, str(clone), *given], capture_output=True, encoding="utf-8"
-    )
-    if done.returncode:
-        sys.exit((done.stdout + done.stderr).strip().splitlines()[-1])
+    pipes: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
+    said = subprocess.run([*cookiecutter, *options, str(clone), *given], **pipes)
+    if said.returncode:
+        sys.exit((said.stdout + said.stderr).strip().splitlines()[-1])
     (project,) = output.iterdir()
     (project / ".env").unlink()  # is each machine's own
     return project
@@ -68,7 +69,8 @@ def commit(project: Path, version: str, *parents: str) -> str:
         "GIT_WORK_TREE": str(tree),
         "GIT_INDEX_FILE": str(tree.parent / "index"),
     }
-    git("add", "--all", "--force", folder=tree, **index)
+    git("read-tree", "HEAD", folder=tree, **index)  # with what else the repository has
+    git("add", "--all", "--force", ".", folder=place, **index)
     name = git("write-tree", folder=tree, **index)
     after = [f"-p{parent}" for parent in parents]
     return git("commit-tree", *after, "-m", f"django-raw-ws {version}", name)
@@ -78,17 +80,30 @@ def main() -> None:
     """Update the project in the current folder."""
     if not Path(RECORD).exists():
         sys.exit(f"There is no {RECORD}: run this in the folder of a project.")
+    tracked = subprocess.run(["git", "ls-files", "--error-unmatch", RECORD], capture_output=True)
+    if tracked.returncode:
+        sys.exit("The project is not in Git: commit it first, before any change of yours.")
     if git("status", "--porcelain", "--untracked-files=no"):
         sys.exit("There are changes: commit them first.")
     record = json.loads(Path(RECORD).read_text("utf-8"))
     answers = record["answers"]
-    others = dict(argument.split("=", 1) for argument in sys.argv[1:])
+    others: dict[str, str] = {}
+    for argument in sys.argv[1:]:
+        name, given, answer = argument.partition("=")
+        if not given or name not in answers:
+            sys.exit(f"No answer is given by {argument!r}: use one of {'=…, '.join(answers)}=…")
+        others[name] = answer
     version = git("describe", "--tags", "--always", folder=TEMPLATE)
     with TemporaryDirectory() as folder:
         old = render(record["version"], answers, Path(folder, "old"))
         new = render(version, answers | others, Path(folder, "new"))
         shutil.copy(RECORD, old)  # so that it never conflicts
         change = commit(new, version, commit(old, record["version"]))
+    added = git("diff", "--name-only", "--no-renames", "--diff-filter=A", f"{change}^", change)
+    top = Path(git("rev-parse", "--show-toplevel"))
+    for name in added.splitlines():
+        if (top / name).exists() and not git("ls-files", "--", str(top / name)):
+            sys.exit(f"{name} would be overwritten: the template has such a file now. Move yours.")
     if subprocess.run(["git", "cherry-pick", "--no-commit", change]).returncode:
         sys.exit(f"Not yet at {version}: Git names above what is in the way.")
     print(f"{record['version']} -> {version}: see `git diff --staged`, run the tests, and commit.")

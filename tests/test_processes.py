@@ -45,7 +45,7 @@ class Service:
             "REDIS_URL": redis.url,
             "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
             "MAX_CONNECTIONS_PER_USER": "3",
-            "LEASE": "10" if name == "uvicorn" else "2",  # of who is present
+            "LEASE": "10" if name == "uvicorn" else "6",  # of who is present
             "CSRF_TRUSTED_ORIGINS": f"http://localhost:{self.page}",
         }
         self.installed.run("manage.py", "migrate", "--verbosity", "0", **self.variables)

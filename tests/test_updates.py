@@ -25,7 +25,7 @@ def older(template: Path) -> None:
     """Make of today's template an older one, in which much is otherwise or missing."""
     replace(rendered(template, "realtime/lifespan.py"), "import logging", "import logging  # older")
     replace(rendered(template, "README.md"), "## Start it, test it", "## Start it")
-    replace(rendered(template, ".env.example"), "MAX_CONNECTIONS", "MAX_CLIENTS")
+    replace(rendered(template, ".env.example"), "MAX_CONNECTIONS=", "MAX_CLIENTS=")
     replace(rendered(template, "pyproject.toml"), "environs[django]>=15", "environs[django]>=14")
     replace(rendered(template, "pyproject.toml"), "|escape_toml", "")
     rendered(template, "tests/test_websocket.py").unlink()
@@ -38,7 +38,7 @@ def edit(project: Path) -> None:
     """Make the changes of a user."""
     route = 'path("ws/", ping_pong),'
     replace(project / "config/urls.py", route, f'{route}\n    path("mine/", ping_pong),')
-    replace(project / "README.md", "A Django service that", "Our Django service that")
+    replace(project / "README.md", "It speaks HTTP and", "Ours speaks HTTP and")
     replace(project / "pyproject.toml", 'version = "0.1.0"', 'version = "3.2.1"')
     replace(project / ".env", "DEBUG=true", "DEBUG=true  # mine")
     (project / ".pre-commit-config.yaml").unlink()
@@ -176,8 +176,10 @@ def test_a_project_within_a_repository_gets_other_answers(
     project: Path, clone: Path, tmp_path: Path
 ) -> None:
     shutil.rmtree(project / ".git")
-    place = tmp_path / "repository/services/chat"
-    shutil.copytree(project, place)
+    place, sibling = (tmp_path / "repository/services" / name for name in ("chat", "desk"))
+    for copy in (place, sibling):
+        shutil.copytree(project, copy)
+    (place / "realtime/proxy.py").unlink()  # which the other has: Git may take that for a move
     commit(tmp_path / "repository", "as rendered")
     answers = {"asgi_server": "daphne", "test_setup": "unittest", "ci": "gitlab"}
     answers["description"] = '{{ It\'s }} "new".'
@@ -185,6 +187,8 @@ def test_a_project_within_a_repository_gets_other_answers(
     updated(clone, place, *others)
     expected = render(tmp_path / "expected", **answers)
     (expected / ".env").write_text((place / ".env").read_text())
+    (expected / "realtime/proxy.py").unlink()
+    assert files(sibling) == files(project)
     assert files(place) == files(expected)
     record = json.loads((place / RECORD).read_text("utf-8"))
     assert (record["version"], record["answers"]["ci"]) == ("1.1.0", "gitlab")
@@ -195,9 +199,23 @@ def test_what_cannot_be_updated_is_said_in_a_line_and_stays_as_it_is(
 ) -> None:
     assert "run this in the folder of a project" in updated(clone, tmp_path, status=1)
     assert "'github', 'gitlab', 'none'" in updated(clone, project, "ci=GitHub", status=1)
+    for wrong in ("asgi_server", "asgiserver=granian"):
+        said = f"No answer is given by {wrong!r}: use one of "
+        assert updated(clone, project, wrong, status=1).startswith(said)
+    new = project / "tests/test_websocket.py"
+    new.write_text("mine")
+    (project / ".git/info/exclude").write_text(new.name)
+    assert "tests/test_websocket.py would be overwritten" in updated(clone, project, status=1)
+    assert new.read_text() == "mine"
     replace(project / RECORD, "1.0.0", "0.9.0")
     assert updated(clone, project, status=1) == "There are changes: commit them first."
     git(project, "commit", "--quiet", "--all", "--message", "edited")
     said = f"{clone} has no version '0.9.0': fetch its tags, or correct {RECORD}."
     assert updated(clone, project, status=1) == said
     assert git(project, "status", "--short") == ""
+    shutil.rmtree(project / ".git")
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / ".gitignore").write_text(project.name)
+    before = files(project)
+    assert updated(clone, project, status=1).startswith("The project is not in Git")
+    assert files(project) == before

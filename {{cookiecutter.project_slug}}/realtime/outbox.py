@@ -66,12 +66,19 @@ class Outbox:
         if self.task or self.held:
             self._keep(event)
         elif not self.over:
-            if self.write and not self.events and self.write(event):
+            if self.write and not self.events and self._write(event):
                 tally["delivered"] += 1
                 return
             task = asyncio.Task(self._drain(event), loop=self.loop, **EAGER)
             if not task.done():
                 self.task, self.due = task, self._due(event)
+
+    def _write(self, event: Event) -> bool:
+        """Whether the event was sent at once. If that fails, the server's own `send` says why."""
+        try:
+            return bool(self.write and self.write(event))
+        except Exception:
+            return False
 
     def _keep(self, event: Event) -> None:
         if self.over:

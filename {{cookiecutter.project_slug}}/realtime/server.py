@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 from collections.abc import Callable
-from functools import lru_cache
 from types import FrameType
 from typing import Any, Literal
 
@@ -13,12 +12,6 @@ import uvicorn
 from asgiref.typing import ASGIApplication
 from django.conf import settings
 from uvicorn.protocols.utils import ClientDisconnected
-from websockets.extensions.permessage_deflate import (
-    PerMessageDeflate,
-    ServerPerMessageDeflateFactory,
-)
-from websockets.frames import Frame, Opcode
-from websockets.protocol import OPEN
 
 from realtime.types import Event, Message, Receive, Send, Step, message
 from realtime.wrappers import behind
@@ -26,6 +19,12 @@ from realtime.wrappers import behind
 # The longest header line of a handshake, in bytes. It is read when websockets is imported.
 os.environ.setdefault("WEBSOCKETS_MAX_LINE_LENGTH", str(64 << 10))
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.extensions.permessage_deflate import (
+    PerMessageDeflate,
+    ServerPerMessageDeflateFactory,
+)
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN
 
 COMPRESSION = {"memLevel": 5}
 # Each message by itself, with no context takeover (RFC 7692, section 7.1.1): a connection holds no
@@ -69,13 +68,16 @@ class Protocol(WebSocketsSansIOProtocol):
         self.writable.set()
         super().connection_made(transport)
 
-    def write(self, event: Event) -> bool:
-        """Write a message at once, in a frame that is made once for all clients; False if not."""
+    def write(self, event: Any) -> bool:
+        """Write a message at once; False if not. The event keeps the frame, for all clients."""
         free = self.writable.is_set() and not self.transport.is_closing()
         if free := free and self.conn.state is OPEN:
             extensions: Any = self.conn.extensions
             bits = extensions[0].local_max_window_bits if extensions else 0
-            self.transport.write(frame(message(event), bits))
+            frames = event.setdefault("frames", {})
+            if bits not in frames:
+                frames[bits] = frame(message(event), bits)
+            self.transport.write(frames[bits])
         return free
 
     def data_received(self, data: bytes) -> None:
@@ -88,7 +90,6 @@ class Protocol(WebSocketsSansIOProtocol):
             self.transport.close()
 
 
-@lru_cache(2)
 def frame(said: Message, bits: int) -> bytes:
     """A message as a frame (RFC 6455, section 5.2), compressed with such a window if not 0."""
     if isinstance(said, str):

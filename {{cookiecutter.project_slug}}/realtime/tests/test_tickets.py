@@ -74,7 +74,7 @@ MIDDLEWARE = [*OWN["MIDDLEWARE"], f"{__name__}.by_token", "realtime.tickets.tick
 
 @override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE)
 @own_settings
-class TicketTests(TestCase):
+class TicketCase(TestCase):
     ada: Any
 
     @classmethod
@@ -103,6 +103,8 @@ class TicketTests(TestCase):
         self.assertNotIn(ticket, logs.output[0])
         return refused.body.decode()
 
+
+class TicketTests(TicketCase):
     async def test_a_ticket_lets_its_user_in_by_whatever_it_was_asked_for(self) -> None:
         for browser in (None, await browser_of(self.ada)):
             key = browser and (await browser.asession()).session_key
@@ -140,6 +142,31 @@ class TicketTests(TestCase):
             late = await self.fetched()
         self.assertIn("expired", await self.refused(late))
 
+    async def test_a_handshake_with_a_ticket_sets_and_deletes_no_session(self) -> None:
+        browser = await browser_of(self.ada)
+        for given in (None, browser):
+            offered = ["realtime", await self.fetched(given)]
+            async with WebSocketClient("/touch/", subprotocols=offered) as client:
+                await client.receive()
+                self.assertFalse(client.accepted.get("headers"))
+        key = (await browser.asession()).session_key
+        store = import_module(settings.SESSION_ENGINE).SessionStore
+        self.assertTrue(await sync_to_async(store().exists)(key))
+
+    async def test_pages_and_handshakes_without_a_ticket_are_as_they_were(self) -> None:
+        async with connected(await browser_of(self.ada)) as client:
+            self.assertTrue(await answers(client))
+            self.assertIsNone(client.accepted.get("subprotocol"))
+        self.assertEqual((await refusal("/ws/", subprotocols=["realtime"])).status, 302)
+
+    async def test_a_cache_that_is_away_refuses_for_now(self) -> None:
+        ticket = await self.fetched()
+        away = patch.object(LocMemCache, "get", side_effect=OSError)
+        with away, self.assertLogs("django.request", "ERROR"):
+            self.assertEqual((await refusal("/ws/", subprotocols=[ticket])).status, 500)
+
+
+class LoginTests(TicketCase):
     async def test_a_ticket_of_a_login_that_has_ended_is_refused(self) -> None:
         browser = await browser_of(self.ada)
         tickets = [await self.fetched(browser), await self.fetched()]
@@ -168,26 +195,3 @@ class TicketTests(TestCase):
             with self.captureOnCommitCallbacks(execute=True):
                 await sync_to_async(close)(4000, "kicked", user_id=self.ada.pk)
             self.assertEqual(await ended(client), (4000, "kicked"))
-
-    async def test_a_handshake_with_a_ticket_sets_and_deletes_no_session(self) -> None:
-        browser = await browser_of(self.ada)
-        for given in (None, browser):
-            offered = ["realtime", await self.fetched(given)]
-            async with WebSocketClient("/touch/", subprotocols=offered) as client:
-                await client.receive()
-                self.assertFalse(client.accepted.get("headers"))
-        key = (await browser.asession()).session_key
-        store = import_module(settings.SESSION_ENGINE).SessionStore
-        self.assertTrue(await sync_to_async(store().exists)(key))
-
-    async def test_pages_and_handshakes_without_a_ticket_are_as_they_were(self) -> None:
-        async with connected(await browser_of(self.ada)) as client:
-            self.assertTrue(await answers(client))
-            self.assertIsNone(client.accepted.get("subprotocol"))
-        self.assertEqual((await refusal("/ws/", subprotocols=["realtime"])).status, 302)
-
-    async def test_a_cache_that_is_away_refuses_for_now(self) -> None:
-        ticket = await self.fetched()
-        away = patch.object(LocMemCache, "get", side_effect=OSError)
-        with away, self.assertLogs("django.request", "ERROR"):
-            self.assertEqual((await refusal("/ws/", subprotocols=[ticket])).status, 500)

@@ -5,7 +5,6 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
-from functools import lru_cache
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -52,16 +51,17 @@ def writer(protocol: Any, send: Send) -> Callable[[Event], bool] | None:
     if not protocol or getattr(send, "args", ())[:1] != (protocol,):
         return None
 
-    def write(event: Event) -> bool:
+    def write(event: Any) -> bool:
         free: bool = protocol.state == protocol.STATE_OPEN and protocol.gate.writable.is_set()
         if free:
-            protocol.sendPreparedMessage(prepared(message(event)))
+            if "frame" not in event:  # for all clients
+                event["frame"] = prepared(message(event))
+            protocol.sendPreparedMessage(event["frame"])
         return free
 
     return write
 
 
-@lru_cache(2)
 def prepared(said: Message) -> PreparedMessage:
     """A message in its frame, the same for all clients."""
     payload = said.encode() if isinstance(said, str) else said

@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +15,7 @@ from hypercorn.config import Config
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, WebsocketBuffer, WSStream
 from hypercorn.typing import ASGIFramework
+from wsproto.connection import ConnectionState
 from wsproto.events import Message as Part
 from wsproto.frame_protocol import FrameProtocol
 
@@ -49,7 +49,7 @@ class Buffer(WebsocketBuffer):
     hypercorn itself would keep all, and not come to that close.
     """
 
-    def extend(self, event: Part[Any]) -> None:
+    def extend(self, event: "Part[Any]") -> None:
         if self.length > self.max_length:
             object.__setattr__(event, "message_finished", False)  # so that nobody gets it
         else:
@@ -66,18 +66,20 @@ def writer(protocol: Any, send: Send) -> Callable[[Event], bool] | None:
         return None
     tcp: Any = getattr(inner.send, "__self__", None)
 
-    def write(event: Event) -> bool:
+    def write(event: Any) -> bool:
         transport = tcp.writer.transport
         free = protocol.state is ASGIWebsocketState.CONNECTED and not protocol.closed
+        free = free and protocol.connection.state is ConnectionState.OPEN  # no close is sent
         free = free and not (tcp.send_lock.locked() or transport.is_closing())
         if free := free and not transport.get_write_buffer_size():
-            transport.write(frame(message(event)))
+            if "frame" not in event:  # for all clients
+                event["frame"] = frame(message(event))
+            transport.write(event["frame"])
         return free
 
     return write if isinstance(tcp, TCPServer) else None
 
 
-@lru_cache(2)
 def frame(said: Message) -> bytes:
     """A message as a frame (RFC 6455, section 5.2), the same for all clients."""
     return bytes(FrameProtocol(client=False, extensions=[]).send_data(said))
