@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextvars import copy_context
 from typing import Any
 
-from realtime.types import Event, Message
+from realtime.types import Event, Message, message
 
 First = Callable[[], Awaitable[Iterable[Message]]]
 RS = "\x1e"
@@ -82,11 +82,11 @@ class StateFirst:
 
     def _known(self, event: Event) -> str | None:
         """The mark of a message that was in the state, "" if it has none; None if it was not."""
-        message: Any = event.get("text") or event.get("bytes") or ""
-        if message in self.sent:
+        told: Any = message(event)
+        if told in self.sent:
             return ""
-        rs: Any = RS if isinstance(message, str) else RS.encode()
-        _, position, *rest = message.split(rs, 2) if message[:1] == rs else ("", "")
+        rs: Any = RS if isinstance(told, str) else RS.encode()
+        _, position, *rest = told.split(rs, 2) if told[:1] == rs else ("", "")
         if rest and rest[0] in self.sent:
             return RS + (position if isinstance(position, str) else position.decode())
         return None

@@ -26,7 +26,7 @@ def message(event: Event) -> Message:
 
 def size(event: Event) -> int:
     """The length of the event's message, in bytes or in characters."""
-    return len(event.get("text") or event.get("bytes") or "")
+    return len(message(event))
 
 
 class PublishError(Exception):
