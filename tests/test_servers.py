@@ -198,6 +198,20 @@ def test_a_client_that_leaves_while_it_is_sent_to_is_no_error(server: Running) -
     assert "Exception in the loop: /flood/" not in server.log.read_text()
 
 
+def test_an_open_connection_keeps_none_of_what_the_server_made_of_its_handshake(
+    server: Running,
+) -> None:
+    assert told(server, "/kept/") == "0"
+
+
+def test_what_the_log_says_of_a_connection_names_its_path(server: Running) -> None:
+    before = len(server.log.read_text())
+    for _ in range(2):
+        assert str(told(server, "/tell/log/")).startswith("AnonymousUser")
+    lines = server.log.read_text()[before:].splitlines()
+    assert [line for line in lines if "/tell/log/" not in line] == []
+
+
 def test_an_open_connection_keeps_no_database_open(server: Running) -> None:
     cookie = {"Cookie": f"sessionid={server.session}"}
     with connect(server.url("/private/"), additional_headers=cookie) as client:

@@ -31,7 +31,7 @@ TAKEN = 30.0  # seconds for a client to take its close
 class WebSocketHandler(Handshakes):
     """Holds each connection from its handshake to its end, in the task that the server made."""
 
-    in_thread: Any = in_thread(Handshakes.answer)
+    in_thread: Any = staticmethod(in_thread(Handshakes.answer))  # a method would be bound anew
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if why := connections.refuses():
@@ -59,7 +59,7 @@ class WebSocketHandler(Handshakes):
         """Answer the handshake, run the loop, and send the close."""
         async with turn():
             connection.begin()
-            request, loop, headers, refused = await self.in_thread(scope)
+            request, loop, headers, refused = await self.in_thread(self, scope)
         if not refused and (crowded := one_too_many(request)):
             refused = refusal(scope, crowded)
         if refused:

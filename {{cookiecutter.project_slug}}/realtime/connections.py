@@ -34,7 +34,7 @@ current: "ContextVar[Connection]" = ContextVar("connection")
 recent: "dict[tuple[str, str], list[End]]" = {}  # for those that are on their way in
 sweepers: "list[Callable[[list[Connection]], None]]" = []
 attended: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
-stopping: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+stopping: set[asyncio.AbstractEventLoop] = set()
 
 
 class End(NamedTuple):
@@ -78,8 +78,8 @@ class Connection:
         opened.add(self)
 
     def begin(self) -> None:
-        """Give the handshake its time from now on: it has waited for its turn."""
-        if self.code is None:
+        """Give the handshake its time from now on, if it has waited for its turn."""
+        if self.code is None and time.monotonic() - self.since > 1:
             self.timer.cancel()
             self.timer = self._limit()
 

@@ -4,9 +4,8 @@ import asyncio
 import atexit
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread
@@ -99,31 +98,39 @@ slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKey
 BLOCKS = 20  # at once, as many as connections in a pool
 
 
-@asynccontextmanager
-async def turn() -> AsyncIterator[None]:
-    """A handshake's turn: first come, first served.
+class turn:
+    """`async with turn():` is a handshake's turn: first come, first served.
 
     In a storm thirty threads would leave the event loop none before the last handshake is answered.
     A turn ends early where the processor is idle, as with a slow database: more may wait for that.
     """
-    loop, held = asyncio.get_running_loop(), ExitStack()
-    slot = turns.setdefault(loop, asyncio.Semaphore(TURNS))
-    await slot.acquire()
-    timer: asyncio.TimerHandle
 
-    def look(before: float) -> None:
-        nonlocal timer
-        now = time.process_time()
-        if now - before < LONG / 2:
-            held.close()
+    async def __aenter__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        if not (slot := turns.get(self.loop)):
+            slot = turns[self.loop] = asyncio.Semaphore(TURNS)
+        await slot.acquire()
+        self.slot: asyncio.Semaphore | None = slot
+        self.before = time.process_time()
+        self.timer = self.loop.call_later(LONG, self.look)
+
+    def look(self) -> None:
+        """End it if the processor was idle since the last look."""
+        before, self.before = self.before, time.process_time()
+        if self.before - before < LONG / 2:
+            self.end()
         else:
-            timer = loop.call_later(LONG, look, now)
+            self.timer = self.loop.call_later(LONG, self.look)
 
-    timer = loop.call_later(LONG, look, time.process_time())
-    with held:
-        held.callback(slot.release)
-        held.callback(lambda: timer.cancel())
-        yield
+    def end(self) -> None:
+        """Let the next one in, once."""
+        if self.slot:
+            self.timer.cancel()
+            self.slot.release()
+            self.slot = None
+
+    async def __aexit__(self, *error: object) -> None:
+        self.end()
 
 
 class database_thread:

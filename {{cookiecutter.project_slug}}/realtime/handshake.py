@@ -42,8 +42,8 @@ class WebSocketResponse(HttpResponse):
 
     def __init__(self, application: Callable[[Receive, Send], Awaitable[None]]) -> None:
         super().__init__(
-            'This URL speaks WebSocket, and the request came without "Upgrade: websocket". '
-            "If a WebSocket client sent it, a proxy may have dropped the Upgrade header.\n",
+            b'This URL speaks WebSocket, and the request came without "Upgrade: websocket". '
+            b"If a WebSocket client sent it, a proxy may have dropped the Upgrade header.\n",
             status=426,
             content_type="text/plain; charset=utf-8",
             headers={"Upgrade": "websocket", "Connection": "Upgrade"},

@@ -1,7 +1,8 @@
 """The client's address and scheme behind a proxy; the servers have four ways to say them."""
 
 import re
-from ipaddress import ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from django.conf import settings
 
@@ -12,12 +13,18 @@ WITH_PORT = re.compile(r"\[(.+)\](?::\d+)?|([^:]+):\d+")  # as some gateways wri
 
 def trusted(address: str) -> bool:
     """Whether it is the address of a proxy that is believed."""
+    ip = parsed(address)
+    return bool(ip) and any(ip in network for network in settings.FORWARDED_ALLOW_IPS)
+
+
+@lru_cache(maxsize=1024)  # the proxies' own come with each request
+def parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """The IP address, or None for what a client made up."""
     try:
         ip = ip_address(address)
-    except ValueError:  # what a client made up
-        return False
-    ip = getattr(ip, "ipv4_mapped", None) or ip
-    return any(ip in network for network in settings.FORWARDED_ALLOW_IPS)
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip
 
 
 def bare(address: str) -> str:

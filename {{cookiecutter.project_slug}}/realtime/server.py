@@ -60,6 +60,7 @@ class Protocol(WebSocketsSansIOProtocol):
         config.ws_max_size = settings.MAX_MESSAGE_SIZE
         config.ws_per_message_deflate = False
         super().__init__(config, *args, **kwargs)
+        self.conn.logger = logging.getLogger("websockets.server")  # see config/logging.json
         self.conn.available_extensions = [DEFLATE] if settings.PERMESSAGE_DEFLATE else []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -67,6 +68,12 @@ class Protocol(WebSocketsSansIOProtocol):
         self.writable.transport = transport
         self.writable.set()
         super().connection_made(transport)
+
+    def start_keepalive(self) -> None:
+        """Called after the accept: the headers of the handshake are no longer needed."""
+        for kept in (self.request, self.response):
+            kept.headers.clear()
+        super().start_keepalive()
 
     def write(self, event: Any) -> bool:
         """Write a message at once; False if not. The event keeps the frame, for all clients."""
