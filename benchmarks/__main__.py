@@ -22,6 +22,7 @@ from benchmarks import (
     each_server,
     fanout,
     first_pong,
+    growth,
     lines,
     memory,
     rates,
@@ -38,10 +39,10 @@ TYPED = f"uv run --no-project --with-requirements requirements.txt {COMMAND}"
 SHOWN = "django uvicorn granian hypercorn daphne starlette channels channels-redis django-socket"
 
 
-def through_redis(lab: Lab) -> Iterator[Table]:
-    """Fan-out through a Redis of its own."""
+def through_redis(measure: Callable[[str], Iterator[Table | Sheet]]) -> Iterator[Table | Sheet]:
+    """A measure with a Redis of its own."""
     with tempfile.TemporaryDirectory() as folder, own_redis(Path(folder)) as redis:
-        yield from fanout.measure(lab, fanout.THROUGH_REDIS, redis.url)
+        yield from measure(redis.url)
 
 
 MEASURES: dict[str, Callable[[Lab], Iterator[Table | Sheet]]] = {
@@ -52,7 +53,10 @@ MEASURES: dict[str, Callable[[Lab], Iterator[Table | Sheet]]] = {
     "storm": storm.measure,
     "memory": memory.measure,
     "fanout": fanout.measure,
-    "redis": through_redis,
+    "redis": lambda lab: through_redis(
+        lambda url: fanout.measure(lab, fanout.THROUGH_REDIS, url),
+    ),
+    "growth": lambda lab: through_redis(lambda url: growth.measure(lab, url)),
     "database": lambda lab: database.measure(lab, postgres()),
     "servers": each_server.measure,
     "first": first_pong.measure,

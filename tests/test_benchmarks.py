@@ -71,7 +71,7 @@ def test_an_unknown_measure_is_refused_in_a_line_that_lists_them() -> None:
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith(
         "no measure speed: there are deploy, messages, connections, sessions, storm, memory, "
-        "fanout, redis, database, servers, first, lines"
+        "fanout, redis, growth, database, servers, first, lines"
     )
 
 

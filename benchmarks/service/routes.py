@@ -1,6 +1,7 @@
 """What runs in the rendered service for measurements."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -46,6 +47,21 @@ async def control(request: Any, receive: Any, send: Any) -> None:
 
 
 @websocket
+async def many(request: Any, receive: Any, send: Any) -> None:
+    """Be in so many channels, then publish so often, to each in turn: "100", "10000"."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    number = int((await receive())["text"])
+    async with AsyncExitStack() as stack:
+        for place in range(number):
+            await stack.enter_async_context(subscribe(f"many.{place}", send))
+        await send({"type": "websocket.send", "text": "joined"})
+        while "text" in (event := await receive()):
+            for place in range(int(event["text"])):
+                await publish(f"many.{place % number}", MESSAGE)
+
+
+@websocket
 async def query(request: Any, receive: Any, send: Any) -> None:
     """Answer "ping" after a query of 20 ms."""
     await receive()
@@ -61,5 +77,6 @@ urlpatterns = [
     path("private/", login_required(ping_pong)),
     path("member/", member),
     path("control/", control),
+    path("channels/", many),
     path("query/", query),
 ]
