@@ -1,5 +1,6 @@
 """Each ASGI server, started as in production, with real clients."""
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,7 +11,7 @@ from urllib.request import Request, urlopen
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
-from websockets.typing import Origin
+from websockets.typing import Origin, Subprotocol
 
 from tests.clients import by_hand, holds, read_to_the_end
 from tests.installing import Installed, parameter
@@ -60,6 +61,17 @@ def test_ping_is_answered_and_all_else_ignored(
         assert client.recv(timeout=5) == "pong!"
         client.send("ping")
         assert client.recv(timeout=5) == "pong!"
+
+
+def test_thousands_of_messages_at_once_are_read_in_order_and_all_before_their_client_leaves(
+    server: Running,
+) -> None:
+    numbers = b"".join(b"\x81\x85\0\0\0\0%05d" % n for n in range(10_000))
+    with by_hand(server, "/sum/") as client:
+        assert b" 101 " in client.recv(4096)
+        client.sendall(numbers + b"\x88\x82\0\0\0\0\x03\xe8")  # and a close
+    said = "got 10000 in order, then a disconnect"
+    wait_for("all of them", lambda: said in server.log.read_text(), 20)
 
 
 def test_the_largest_message_has_one_mebibyte_in_one_frame_or_many_and_none_is_compressed(
@@ -157,6 +169,18 @@ def test_the_page_and_a_loop_that_needs_no_user_need_no_tables(
 def test_a_page_behind_tls_is_secure(server: Running) -> None:
     secure = {"X-Forwarded-Proto": "https"}
     assert told(server, "/tell/it/", **secure) == "AnonymousUser True {'word': 'it'}"
+
+
+@pytest.mark.parametrize("server", [parameter("uvicorn", "pytest")], indirect=True)
+def test_hundreds_of_tickets_are_good_at_once(server: Running) -> None:
+    def ticket() -> Subprotocol:
+        with urlopen(Request(f"http://{server.address}/ticket/ada/", method="POST")) as answer:
+            return Subprotocol(json.load(answer)["ticket"])
+
+    for offered in [ticket() for _ in range(400)][::100]:
+        subprotocols = [Subprotocol("realtime"), offered]
+        with connect(server.url("/private/"), subprotocols=subprotocols) as client:
+            assert client.recv(timeout=5) == "ada False {}"
 
 
 def test_a_loop_that_returns_closes_with_1000(server: Running) -> None:

@@ -75,6 +75,19 @@ async def count(request, receive, send):
 
 
 @websocket
+async def total(request, receive, send):
+    """Take numbers, slowly at first, until the client leaves; write how many came."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    got = []
+    await asyncio.sleep(0.2)
+    while (event := await receive())["type"] == "websocket.receive":
+        got.append(int(event["text"]))
+    order = "in order" if got == sorted(got) else "in another order"
+    print(f"got {len(got)} {order}, then a disconnect", file=sys.stderr, flush=True)
+
+
+@websocket
 async def kept(request, receive, send):
     """Tell how many headers of uvicorn's are still held, beside those of the scope."""
     await receive()
@@ -125,6 +138,7 @@ urlpatterns = [
     path("leave/", leave),
     path("flood/", flood),
     path("count/", count),
+    path("sum/", total),
     path("kept/", kept),
     *broadcasting,
     *losing,

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import math
 import os
 import signal
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Literal
@@ -30,6 +32,8 @@ COMPRESSION = {"memLevel": 5}
 # Each message by itself, with no context takeover (RFC 7692, section 7.1.1): a connection holds no
 # window of 2 ** 12 bytes then, and a message is compressed once for all.
 DEFLATE = ServerPerMessageDeflateFactory(True, True, 12, 12, COMPRESSION)
+PIECE, TURN = 1 << 10, 0.002  # bytes, and seconds, that are read at once: uvloop's 256 KiB may be
+# 40,000 messages, which take half a second
 FLOOD = 64 << 10  # bytes at once, after a close
 MISSING = "ASGI callable returned without completing handshake"
 # uvicorn takes a denial response for a missing answer, and logs an error after each.
@@ -53,13 +57,17 @@ class Room(asyncio.Event):
 
 class Protocol(WebSocketsSansIOProtocol):
     """Has the settings' limit and compression. Answers a handshake that it cannot take, as one
-    with too long a Cookie: with 431. Reads nothing more from one that floods it after the close.
+    with too long a Cookie: with 431. Lets other clients have their turn while one sends thousands
+    of messages, and reads nothing more from one that floods it after the close.
     """
+
+    transport: Any
 
     def __init__(self, config: uvicorn.Config, *args: Any, **kwargs: Any) -> None:
         config.ws_max_size = settings.MAX_MESSAGE_SIZE
         config.ws_per_message_deflate = False
         super().__init__(config, *args, **kwargs)
+        self.unread = bytearray()
         self.conn.logger = logging.getLogger("websockets.server")  # see config/logging.json
         self.conn.available_extensions = [DEFLATE] if settings.PERMESSAGE_DEFLATE else []
 
@@ -88,9 +96,46 @@ class Protocol(WebSocketsSansIOProtocol):
         return free
 
     def data_received(self, data: bytes) -> None:
-        if self.close_sent and len(data) >= FLOOD:
+        if self.unread or len(data) > PIECE:
+            self.unread += data
+            if len(self.unread) == len(data):  # else it is being read already
+                self.read_on()
+        else:
+            self.read(data)
+
+    def read_on(self, seconds: float = TURN) -> None:
+        """Read what has come, for so long at a time; nothing more comes in meanwhile."""
+        until = time.perf_counter() + seconds
+        if self.close_sent and len(self.unread) >= FLOOD:
+            self.unread.clear()
             self.transport.pause_reading()
             return
+        length = PIECE
+        while self.unread and time.perf_counter() < until:
+            piece, messages = bytes(self.unread[:length]), self.queue.qsize()
+            del self.unread[:length]
+            self.read(piece)
+            length = PIECE if self.queue.qsize() > messages else 2 * length  # of a long message
+        if self.unread:
+            self.loop.call_soon(self.read_on)
+        waits = bool(self.unread) or not self.queue.empty()  # for `receive`, which lets it go on
+        if waits != self.read_paused and not self.transport.is_closing():
+            self.read_paused = waits
+            self.transport.pause_reading() if waits else self.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.read_on(math.inf)
+        super().connection_lost(exc)
+
+    async def receive(self) -> Any:
+        event = await self.queue.get()
+        if self.read_paused and self.queue.empty() and not self.unread:
+            self.read_paused = False
+            self.transport.resume_reading()
+        return event
+
+    def read(self, data: bytes) -> None:
+        """Read it at once."""
         super().data_received(data)
         if self.conn.handshake_exc and not self.handshake_initiated:
             self.transport.write(b"".join(self.conn.data_to_send()))

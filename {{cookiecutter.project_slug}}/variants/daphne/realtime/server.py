@@ -18,7 +18,8 @@ from twisted.internet.defer import Deferred
 from realtime.types import Event, Message, Receive, Send, Step, message, size
 from realtime.wrappers import behind
 
-READ = 8 << 10  # bytes at once: Twisted's 64 KiB of the shortest messages would take a second
+READ = 2 << 10  # bytes at once: Twisted's 64 KiB of the shortest messages would take a second
+FLOOD = 8 << 10  # bytes after a close
 UNREAD = 1 << 20  # bytes that wait for `receive`, after which no more is read
 access = logging.getLogger("daphne.access")
 
@@ -143,10 +144,12 @@ async def close(send: Send, protocol: Any, code: int, reason: str) -> None:
         drop = protocol.dropConnection  # aborts, and WebKit would forget the code
         protocol.dropConnection = lambda abort=False: drop(abort and not protocol.wasClean)
         protocol.sendCloseFrame(code=code, reasonUtf8=reason.encode())
-        read = protocol.dataReceived
+        read, late = protocol.dataReceived, 0
 
         def read_answer(data: bytes) -> None:  # and nothing more of one that floods it
-            protocol.transport.pauseProducing() if len(data) == READ else read(data)
+            nonlocal late
+            late += len(data)
+            protocol.transport.pauseProducing() if late > FLOOD else read(data)
 
         protocol.dataReceived = read_answer
         # Until the client has answered: a reactor that stops sends no more.
