@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
@@ -61,6 +61,28 @@ def test_ping_is_answered_and_all_else_ignored(
         assert client.recv(timeout=5) == "pong!"
         client.send("ping")
         assert client.recv(timeout=5) == "pong!"
+
+
+@pytest.mark.parametrize("path", ["/echo/", "/published/"])
+def test_an_empty_message_is_sent_and_all_that_is_said_before_the_end(
+    server: Running, path: str
+) -> None:
+    said: list[str | bytes] = ["", b"", "one", *["x" * 300_000] * 3, *["word"] * 20, "bye"]
+    with connect(server.url(path), ping_interval=None) as client:
+        for message in said:
+            client.send(message)
+        assert [client.recv(timeout=5) for _ in said] == said
+        with pytest.raises(ConnectionClosedOK):
+            client.recv(timeout=5)
+
+
+def test_text_that_is_none_ends_its_client_and_fills_no_log(server: Running) -> None:
+    before = len(server.log.read_text())
+    with by_hand(server, "/ws/") as client:
+        assert b" 101 " in client.recv(4096)
+        client.sendall(b"\x81\x82\0\0\0\0\xff\xff")
+        read_to_the_end(client)
+    assert "Traceback" not in server.log.read_text()[before:]
 
 
 def test_thousands_of_messages_at_once_are_read_in_order_and_all_before_their_client_leaves(

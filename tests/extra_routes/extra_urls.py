@@ -14,8 +14,10 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from extra_broadcast import urlpatterns as broadcasting
 from extra_database import urlpatterns as losing
+from realtime.broadcast import publish, subscribe
 from realtime.handshake import WebSocketResponse, websocket
 from realtime.tickets import ticket
+from realtime.types import message
 from users.models import User
 from websockets.datastructures import Headers
 
@@ -72,6 +74,30 @@ async def count(request, receive, send):
     users = await User.objects.acount()
     await send({"type": "websocket.send", "text": str(users)})
     await sync_to_async(lambda: connection.connection.close())()
+
+
+@websocket
+async def echo(request, receive, send):
+    """Send what comes back, up to "bye"."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (event := await receive())["type"] == "websocket.receive":
+        said = message(event)
+        await send({"type": "websocket.send", "text" if type(said) is str else "bytes": said})
+        if said == "bye":
+            return
+
+
+@websocket
+async def published(request, receive, send):
+    """Publish what comes to a channel of its own, up to "bye"."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    async with subscribe("echo", send):
+        while (event := await receive())["type"] == "websocket.receive":
+            await publish("echo", message(event))
+            if event.get("text") == "bye":
+                return
 
 
 @websocket
@@ -138,6 +164,8 @@ urlpatterns = [
     path("leave/", leave),
     path("flood/", flood),
     path("count/", count),
+    path("echo/", echo),
+    path("published/", published),
     path("sum/", total),
     path("kept/", kept),
     *broadcasting,

@@ -40,6 +40,7 @@ async def subscribe(
         await here.join(outbox, after)
         yield
         await asyncio.sleep(0)  # for what was published last
+        await outbox.finish()
     finally:
         here.leave(outbox)
         if owner:

@@ -148,6 +148,11 @@ class Outbox:
         self.events.clear()
         behind.discard(self)
 
+    async def finish(self) -> None:
+        """Wait until what waits is sent, up to a second."""
+        if self.task and not self.over:
+            await asyncio.wait({self.task}, timeout=PATIENCE)
+
     async def stop(self) -> None:
         """Send no more; forget what waits."""
         self._forget()

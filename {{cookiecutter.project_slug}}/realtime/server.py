@@ -35,9 +35,12 @@ DEFLATE = ServerPerMessageDeflateFactory(True, True, 12, 12, COMPRESSION)
 PIECE, TURN = 1 << 10, 0.002  # bytes, and seconds, that are read at once: uvloop's 256 KiB may be
 # 40,000 messages, which take half a second
 FLOOD = 64 << 10  # bytes at once, after a close
-MISSING = "ASGI callable returned without completing handshake"
-# uvicorn takes a denial response for a missing answer, and logs an error after each.
-logging.getLogger("uvicorn.error").addFilter(lambda record: MISSING not in str(record.msg))
+# uvicorn takes a denial response for a missing answer, and logs an error after each; and one with a
+# traceback for each text of a client that is not UTF-8, which it closes with 1007.
+NO_ERRORS = ("ASGI callable returned without completing handshake", "Invalid UTF-8 sequence")
+logging.getLogger("uvicorn.error").addFilter(
+    lambda record: not str(record.msg).startswith(NO_ERRORS)
+)
 
 
 class Room(asyncio.Event):

@@ -109,6 +109,8 @@ def adopt(protocol: Any, send: Send) -> Send:
         protocol.maxMessagePayloadSize = 0  # which would be a limit of what is sent, too
         try:
             await send(event)  # without giving way
+            if event["type"] == "websocket.send" and not size(event):  # daphne sends no empty one
+                protocol.sendMessage(b"", isBinary=event.get("text") is None)
         finally:
             protocol.maxMessagePayloadSize = settings.MAX_MESSAGE_SIZE
         await gate.writable.wait()
