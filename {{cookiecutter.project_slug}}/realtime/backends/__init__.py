@@ -26,6 +26,7 @@ from realtime.types import OWN, Message
 
 KNOWN = 86_400  # seconds after its last use that a channel's position is known
 CLOSINGS = 10_000  # of the machinery, that are kept
+BYTES = 8 << 20  # that are kept of a channel, or characters: beyond them the older half goes
 
 
 class Position(NamedTuple):

@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 from django.conf import settings
 
-from realtime.backends import KNOWN, Kept, Position, kept
+from realtime.backends import BYTES, KNOWN, Kept, Position, kept
 from realtime.types import OWN, Message
 
 BLOCKED = 15.0  # seconds that another thread waits for an event loop
@@ -27,11 +27,24 @@ class History:
     def __init__(self) -> None:
         self.top, self.used = Position(token_hex(6), 0), time.monotonic()
         self.messages: deque[tuple[Message, float]] = deque()  # with the time of each
+        self.size = 0  # in bytes, or characters
 
     def expire(self) -> None:
         """Forget messages when nothing was published for HISTORY_SECONDS."""
         if self.used < time.monotonic() - settings.HISTORY_SECONDS:
             self.messages.clear()
+            self.size = 0
+
+    def keep(self, message: Message) -> None:
+        """Keep it as the latest. The oldest go, of too many or too much."""
+        self.top, self.used = Position(self.top.epoch, self.top.offset + 1), time.monotonic()
+        self.messages.append((message, self.used))
+        self.size += len(message)
+        most = BYTES // 2 if self.size > BYTES else self.size
+        while len(self.messages) > settings.HISTORY_MESSAGES or self.size > most:
+            if len(self.messages) == 1:
+                return
+            self.size -= len(self.messages.popleft()[0])
 
 
 class Backend:
@@ -79,11 +92,7 @@ def record(channel: str, message: Message, keep: bool) -> Position | None:
         return None
     with lock:
         history = history_of(channel)
-        history.top = Position(history.top.epoch, history.top.offset + 1)
-        history.used = time.monotonic()
-        history.messages.append((message, history.used))
-        while len(history.messages) > settings.HISTORY_MESSAGES:
-            history.messages.popleft()
+        history.keep(message)
         return history.top
 
 

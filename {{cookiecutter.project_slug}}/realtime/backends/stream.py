@@ -15,7 +15,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from realtime.backends import KNOWN, limits
+from realtime.backends import BYTES, KNOWN, limits
 from realtime.types import Message
 
 # With RESP3, its default, redis-py's asyncio pool hands out connections that Redis has closed.
@@ -24,7 +24,7 @@ OPTIONS: dict[str, Any] = {"socket_connect_timeout": 2, "socket_timeout": 5, "pr
 # Both get the stream and what is known of it, for which counting begins if nothing is, or what is
 # comes from before a start of Redis, which may have lost the latest. Redis 6 has all they use.
 BEGIN = f"""
-local known_for = {KNOWN}
+local known_for, bytes = {KNOWN}, {BYTES}
 local clock = redis.call('TIME')
 local now = clock[1] .. string.format('%06d', clock[2])
 local function begin(stream, top, run)
@@ -45,9 +45,20 @@ end
 PUBLISH = (
     BEGIN
     + """
+local function shorten(stream)
+    local size, number = 0, 0
+    for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-')) do
+        if number > 0 and size + #entry[2][2] > bytes / 2 then
+            redis.call('XTRIM', stream, 'MAXLEN', number)
+            break
+        end
+        size, number = size + #entry[2][2], number + 1
+    end
+    return size
+end
 local function publish(stream, top, given)
     local epoch, offset = begin(stream, top, given[1])
-    local seconds, most, token, there = given[2], given[3], given[4], {}
+    local seconds, most, token, there, size = given[2], given[3], given[4], {}, 0
     if given[5] == '1' then
         for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 2000)) do
             there[string.match(entry[2][2], ' (%S+) ')] = true
@@ -60,10 +71,14 @@ local function publish(stream, top, given)
             local position = epoch .. '-' .. offset
             local entry = now .. ' ' .. own .. ' ' .. given[number]
             redis.call('XADD', stream, 'MAXLEN', '~', most, position, 'm', entry)
+            size = size + #entry
             redis.call('PUBLISH', stream, position .. ' ' .. given[number])
         end
     end
     redis.call('HSET', top, 'offset', offset, 'last', now)
+    if redis.call('HINCRBY', top, 'size', size) > bytes then  -- or fewer: MAXLEN may have cut some
+        redis.call('HSET', top, 'size', shorten(stream))
+    end
     redis.call('EXPIRE', stream, seconds)
     redis.call('EXPIRE', top, math.max(seconds, known_for))
 end

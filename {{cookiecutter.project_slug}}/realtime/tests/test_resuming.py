@@ -160,6 +160,19 @@ class ResumingTests(SimpleTestCase):
                 async with resumed(self.room, position) as client:
                     self.assertEqual(client.gaps, gaps)
 
+    async def test_of_much_the_latest_is_kept(self) -> None:
+        async with resumed(self.room) as client:
+            first = client.position
+            for number in range(12):
+                await publish(self.channel, f"{number:02}" * (1 << 19))
+                await client.message()
+                if number == 9:
+                    latest = client.position
+        async with resumed(self.room, latest) as client:
+            self.assertEqual([(await client.message())[:2] for _ in range(2)], ["10", "11"])
+        async with resumed(self.room, first) as client:
+            self.assertEqual(client.gaps, 1)
+
     async def test_a_state_comes_first_and_none_of_it_twice(self) -> None:
         reading, written = asyncio.Event(), asyncio.Event()
         got: asyncio.Queue[Any] = asyncio.Queue()
