@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.contenders import PACKAGES
-from benchmarks.faults import FAULTS
 from benchmarks.returning import Returning
 from benchmarks.servers import installed
 from benchmarks.stage import Scale
@@ -17,18 +16,18 @@ from tests.rendering import SERVERS
 class Extent:
     """How often and how long is measured, and with how many clients."""
 
-    rounds: int = 3
-    seconds: float = 3
-    storm: int = 1500
-    idle: int = 4000
-    rooms: tuple[int, ...] = (100, 1000, 5000)
+    rounds: int = 2
+    seconds: float = 2
+    storm: int = 1000
+    idle: int = 2000
+    rooms: tuple[int, ...] = (100, 1000)
     room: int = 1000  # on each of the servers
     crowds: tuple[int, ...] = (1000, 5000, 20_000)  # growing rooms
     sessions: tuple[int, ...] = (0, 10_000, 100_000)
     channels: tuple[int, ...] = (1, 100, 10_000)
     patience: float = 60  # seconds for a room's first message
     servers: tuple[str, ...] = tuple(SERVERS)
-    faults: tuple[str, ...] = tuple(FAULTS)
+    faults: tuple[str, ...] = ("deploy", "kill")
     scale: Scale = field(default_factory=Scale)
 
 

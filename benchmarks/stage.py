@@ -23,10 +23,10 @@ PATIENCE = 10.0  # seconds after the last message in which clients may still get
 class Scale:
     """How long, how many messages a second, with which clients; and how often it happens."""
 
-    seconds: int = 60
+    seconds: int = 30
     rate: int = 100
     clients: Returning = field(default_factory=Returning)
-    times: int = 2
+    times: int = 1
 
     @property
     def total(self) -> int:
