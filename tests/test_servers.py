@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -218,6 +219,19 @@ def test_a_client_that_has_answered_a_close_is_not_reset(server: Running) -> Non
         assert read_to_the_end(client).endswith(b"\x88\x02\x03\xe8")
         client.sendall(b"\x88\x82\x00\x00\x00\x00\x03\xe8")
         assert client.recv(1000) == b""
+
+
+def test_a_client_with_messages_under_way_when_it_is_closed_is_still_heard(
+    server: Running,
+) -> None:
+    with by_hand(server, "/leave/") as client:
+        read_to_the_end(client)
+        client.sendall(b"\x81\x85\0\0\0\0hello" * 400)
+        time.sleep(0.3)  # the server tells nobody when it has read them
+        client.sendall(b"\x88\x82\0\0\0\0\x0f\xa0")
+        client.settimeout(4)
+        with suppress(ConnectionResetError):
+            assert client.recv(4096) == b""
 
 
 def test_a_loop_that_closes_by_itself_has_the_last_word(server: Running) -> None:

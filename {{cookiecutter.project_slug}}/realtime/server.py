@@ -109,11 +109,9 @@ class Protocol(WebSocketsSansIOProtocol):
     def read_on(self, seconds: float = TURN) -> None:
         """Read what has come, for so long at a time; nothing more comes in meanwhile."""
         until = time.perf_counter() + seconds
-        if self.close_sent and len(self.unread) >= FLOOD:
+        length, flooded = PIECE, self.close_sent and len(self.unread) >= FLOOD
+        if flooded:
             self.unread.clear()
-            self.transport.pause_reading()
-            return
-        length = PIECE
         while self.unread and time.perf_counter() < until:
             piece, messages = bytes(self.unread[:length]), self.queue.qsize()
             del self.unread[:length]
@@ -121,7 +119,8 @@ class Protocol(WebSocketsSansIOProtocol):
             length = PIECE if self.queue.qsize() > messages else 2 * length  # of a long message
         if self.unread:
             self.loop.call_soon(self.read_on)
-        waits = bool(self.unread) or not self.queue.empty()  # for `receive`, which lets it go on
+        asked = self.close_sent or self.queue.empty()  # else `receive` lets it go on
+        waits = flooded or bool(self.unread) or not asked
         if waits != self.read_paused and not self.transport.is_closing():
             self.read_paused = waits
             self.transport.pause_reading() if waits else self.transport.resume_reading()
