@@ -99,6 +99,34 @@ def shown(document: str) -> set[str]:
     return set(re.findall(r"charts/([\w-]+\.svg)", document))
 
 
+def figures(title: str) -> dict[str, str]:
+    """The medians of a table of docs/benchmarks.md."""
+    told = (TEMPLATE / "docs/benchmarks.md").read_text("utf-8")
+    rows = told[told.index(f"| {title}") :].split("\n\n")[0].splitlines()[2:]
+    return {cells[1].strip(): cells[2].strip() for cells in (row.split("|") for row in rows)}
+
+
+@pytest.mark.parametrize(
+    ("row", "title"),
+    [
+        ("a deploy of two processes", "lost of 3,000 messages"),
+        ("a message to a room of 1,000", "a message to 1,000 clients, in process"),
+        ("an idle connection of", "memory of an idle connection"),
+        (
+            "a page while 1,000 clients come back",
+            "a page while 1,000 clients with a session come in, the",
+        ),
+    ],
+)
+def test_the_figures_of_the_readme_are_those_of_the_last_full_run(row: str, title: str) -> None:
+    found = re.search(rf"^\| {row}.*$", (TEMPLATE / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert found, row
+    measured = figures(title)
+    channels = measured.get("channels_redis pub/sub") or measured["Channels"]
+    told = [cell.strip() for cell in found[0].split("|")[3:-1]]
+    assert told == [measured["this service"], channels, measured["django-socket"]]
+
+
 def test_each_chart_that_is_here_is_shown() -> None:
     here = {path.name for path in (TEMPLATE / "docs/charts").iterdir()}
     assert shown((TEMPLATE / "docs/benchmarks.md").read_text("utf-8")) == here
