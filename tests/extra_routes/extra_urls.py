@@ -77,7 +77,7 @@ async def count(request, receive, send):
 
 
 @websocket
-async def echo(request, receive, send):
+async def answered(request, receive, send):
     """Send what comes back, up to "bye"."""
     await receive()
     await send({"type": "websocket.accept"})
@@ -164,7 +164,7 @@ urlpatterns = [
     path("leave/", leave),
     path("flood/", flood),
     path("count/", count),
-    path("echo/", echo),
+    path("answered/", answered),
     path("published/", published),
     path("sum/", total),
     path("kept/", kept),

@@ -18,7 +18,8 @@ from twisted.internet.defer import Deferred
 from realtime.types import Event, Message, Receive, Send, Step, message, size
 from realtime.wrappers import behind
 
-READ = 2 << 10  # bytes at once: Twisted's 64 KiB of the shortest messages would take a second
+READ, MOST = 512, 64 << 10  # bytes at once, of short and of long messages: Twisted's 64 KiB of the
+# shortest take a second
 FLOOD = 8 << 10  # bytes after a close
 UNREAD = 1 << 20  # bytes that wait for `receive`, after which no more is read
 access = logging.getLogger("daphne.access")
@@ -84,11 +85,16 @@ def adopt(protocol: Any, send: Send) -> Send:
     protocol.transport.unregisterProducer()
     protocol.transport.registerProducer(gate, True)
     protocol.is_closed.addBoth(lambda _: gate.resumeProducing())  # not each end stops a producer
-    unread, put, get = 0, queue._put, queue._get
+    unread, put, get, read = 0, queue._put, queue._get, protocol.dataReceived
+
+    def read_more(data: bytes) -> None:
+        protocol.transport.bufferSize = min(2 * protocol.transport.bufferSize, MOST)
+        read(data)
 
     def bounded_put(event: Event) -> None:
         nonlocal unread
         put(event)
+        protocol.transport.bufferSize = READ
         unread += size(event)
         if unread > UNREAD:
             protocol.transport.pauseProducing()
@@ -102,6 +108,7 @@ def adopt(protocol: Any, send: Send) -> Send:
         return event
 
     queue._put, queue._get = bounded_put, bounded_get  # which asyncio.Queue has for subclasses
+    protocol.dataReceived = read_more
 
     async def send_or_raise(event: Event) -> None:
         if protocol.state in {protocol.STATE_CLOSING, protocol.STATE_CLOSED}:  # daphne is silent
