@@ -225,18 +225,14 @@ class OutboxTests(SimpleTestCase):
             await publish("numbers", "bye")
         self.assertEqual(got, ["bye"])
 
-    async def test_what_is_published_before_the_end_of_a_block_is_sent_to_one_that_reads_slowly(
-        self,
-    ) -> None:
+    async def test_what_is_said_before_the_end_of_a_block_reaches_one_that_is_slow(self) -> None:
         client = Recorder("99")
         async with subscribe("numbers", client.send):
             for number in range(100):
                 await publish("numbers", str(number))
         self.assertEqual(client.got, [*map(str, range(100))])
 
-    async def test_a_client_that_does_not_read_holds_the_end_of_a_block_for_a_second_at_most(
-        self,
-    ) -> None:
+    async def test_one_that_does_not_read_holds_the_end_of_a_block_for_a_second(self) -> None:
         with patch.object(outbox, "PATIENCE", 0.1):
             async with asyncio.timeout(5), subscribe("numbers", stuck):
                 await publish("numbers", "word")
