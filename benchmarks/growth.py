@@ -9,10 +9,10 @@ from contextlib import ExitStack
 
 from websockets.sync.client import connect
 
-from benchmarks import fanout, rates
+from benchmarks import fanout, memory, rates
 from benchmarks.contenders import SERVICE
 from benchmarks.projects import Lab
-from benchmarks.servers import Serving, cookie, manage, serving
+from benchmarks.servers import Client, Serving, cookie, manage, serving
 from benchmarks.tables import Sheet
 
 FILL = """
@@ -35,23 +35,27 @@ def rooms(lab: Lab) -> Sheet:
     for members in [min(crowd, files - SPARE) for crowd in lab.extent.crowds]:
         with ExitStack() as stack:
             where = stack.enter_context(serving(lab.project(), "uvicorn", SERVICE))
-            first = stack.enter_context(where.client("load", "/ws/", "", "hold", "100"))
-            first.result()  # makes what is made once
+            first = where.client("load", "/ws/", "", "hold", str(memory.FIRST))
+            stack.enter_context(first).result()
             before = where.memory()
             patience = str(lab.extent.patience)
             room = stack.enter_context(where.client("room_members", "", str(members), patience))
             room.result()
             row = {"KiB of a connection": (where.memory() - before) / members / 1024}
             for way, title in (("plain", "µs in a loop of sends"), ("published", "µs published")):
-                number = fanout.batch(members)
-                room.result(f"{way} {number}")  # warms up
-                before_all = where.processor_time()
-                for _ in range(lab.extent.rounds):
-                    room.result(f"{way} {number}")
-                spent = where.processor_time() - before_all
-                row[title] = spent / lab.extent.rounds / number / members * 1e6
+                row[title] = delivery(where, room, way, members, lab.extent.rounds)
             sheet.rows[f"{members:,}"] = row
     return sheet
+
+
+def delivery(where: Serving, room: Client, way: str, members: int, rounds: int) -> float:
+    """The time of a message to one of so many members."""
+    number = fanout.batch(members)
+    room.result(f"{way} {number}")  # warms up
+    before = where.processor_time()
+    for _ in range(rounds):
+        room.result(f"{way} {number}")
+    return (where.processor_time() - before) / rounds / number / members * 1e6
 
 
 def sessions(lab: Lab) -> Sheet:

@@ -265,7 +265,8 @@ def share_connections() -> None:
             # They are the test's: no request and no thread that ends may close them as its own.
             vars(connection).update(dict.fromkeys(CLOSING, lambda: None))
         databases._connections = SimpleNamespace(**shared)
-        WebSocketHandler.in_thread = staticmethod(sync_to_async(Handshakes.answer))  # as its ORM
+        # Where the test's ORM runs.
+        WebSocketHandler.in_thread = staticmethod(sync_to_async(Handshakes.answer))
         database.shared = True
 
 
