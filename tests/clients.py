@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import socket
 import struct
 import termios
@@ -33,6 +34,14 @@ def status(server: Running, path: str) -> int:
             return int(answer.status)
     except HTTPError as error:
         return error.code
+
+
+def measured(server: Running) -> dict[str, float]:
+    """What Prometheus would note, by the name and the labels' values."""
+    with urlopen(f"http://{server.address}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    samples = [re.fullmatch(r'(\w+)(?:{\w+="(\w+)"})? (\S+)', line) for line in lines]
+    return {f"{found[1]} {found[2] or ''}".strip(): float(found[3]) for found in samples if found}
 
 
 @asynccontextmanager

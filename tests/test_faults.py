@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import signal
 import struct
 import threading
@@ -13,7 +12,6 @@ from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 from websockets.asyncio.client import connect as connect_async
@@ -21,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests import serving as servers
-from tests.clients import by_hand, memory, open_still, status, visit
+from tests.clients import by_hand, measured, memory, open_still, status, visit
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.services import own_sentry
@@ -116,14 +114,6 @@ def open_connections(server: Running) -> int:
     """How many the service counts."""
     number: int = visit(server, "/healthz")["connections"]
     return number
-
-
-def measured(server: Running) -> dict[str, float]:
-    """What Prometheus would note, by the name and the labels' values."""
-    with urlopen(f"http://{server.address}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    samples = [re.fullmatch(r'(\w+)(?:{\w+="(\w+)"})? (\S+)', line) for line in lines]
-    return {f"{found[1]} {found[2] or ''}".strip(): float(found[3]) for found in samples if found}
 
 
 # A handshake is always answered

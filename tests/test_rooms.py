@@ -1,6 +1,7 @@
 """Rooms on the real servers: slow clients, late accepts, and what connections leave behind."""
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,13 +14,14 @@ from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory as Deflate
 from websockets.sync.client import connect as connect_sync
 
-from tests.clients import by_hand, calm_state, crowd, memory, read_to_the_end, visit
+from tests.clients import by_hand, calm_state, crowd, measured, memory, read_to_the_end, visit
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.serving import Running, handshake, serving, wait_for
 
 MESSAGES = 2000
 MEBIBYTE = 1 << 20
+SLOW = "realtime_clients_slow_total"  # a line of /metrics
 
 
 @pytest.fixture(scope="module", params=[parameter(server, "pytest") for server in SERVERS])
@@ -46,6 +48,16 @@ async def blast(server: Running, clients: list[ClientConnection]) -> list[list[i
         return await asyncio.gather(*map(numbers, clients))
 
 
+def end_of_a_slow_one(server: Running, client: socket.socket) -> bytes:
+    """What the client gets last, which reads nothing until the server gives it up.
+
+    It reads then, blast or not: the server waits half a minute for that, and drops it.
+    """
+    before = measured(server)[SLOW]
+    wait_for("the end of the one that reads nothing", lambda: measured(server)[SLOW] > before, 50)
+    return read_to_the_end(client)
+
+
 def test_a_client_that_does_not_read_is_closed_and_the_others_get_everything(
     server: Running,
 ) -> None:
@@ -54,10 +66,11 @@ def test_a_client_that_does_not_read_is_closed_and_the_others_get_everything(
             with by_hand(server, "/ws/rooms/big/") as deaf:
                 wait_for("the room", lambda: visit(server, "/healthz") == {"connections": 100})
                 before = memory(server)
+                end = asyncio.create_task(asyncio.to_thread(end_of_a_slow_one, server, deaf))
                 for got in await blast(server, clients):
                     assert got == list(range(MESSAGES))
                 assert memory(server) - before < 32 * MEBIBYTE
-                return await asyncio.to_thread(read_to_the_end, deaf)
+                return await end
 
     assert b"\x88\x0a\x03\xf5too slow" in asyncio.run(scene())  # 1013
 
