@@ -65,6 +65,19 @@ def by_hand(server: Running, path: str, *more: bytes) -> socket.socket:
     return client
 
 
+def frame(opcode: int, payload: bytes, *, last: bool = True) -> bytes:
+    """A frame of a client (RFC 6455, section 5.2), masked with zeros."""
+    return bytes([(0x80 if last else 0) | opcode, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+def pour(client: socket.socket, data: bytes, most: int) -> None:
+    """Send this again and again, so many bytes or until nobody takes any for a while."""
+    client.settimeout(3)
+    with suppress(TimeoutError):
+        for _ in range(most // len(data)):
+            client.sendall(data)
+
+
 def open_still(client: ClientOfATest) -> bool:
     """Whether a connection to ping/pong is open."""
     client.send("ping")
@@ -101,10 +114,10 @@ def processes(server: Running) -> Iterator[Path]:
                 yield path
 
 
-def memory(server: Running) -> int:
-    """The bytes that the greatest process of the server has had at most."""
+def memory(server: Running, line: str = "VmHWM") -> int:
+    """The bytes that the greatest process of the server has had at most; or has, with VmRSS."""
     statuses = [(path / "status").read_text() for path in processes(server)]
-    return max(int(status.split("VmHWM:")[1].split()[0]) * 1024 for status in statuses)
+    return max(int(status.split(f"{line}:")[1].split()[0]) * 1024 for status in statuses)
 
 
 def holds(server: Running, file: Path) -> bool:

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests import serving as servers
-from tests.clients import by_hand, measured, memory, open_still, status, visit
+from tests.clients import by_hand, frame, measured, memory, open_still, status, visit
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.services import own_sentry
@@ -103,11 +103,6 @@ def closed(client: ClientConnection, seconds: float = 10) -> int | None:
         while True:
             client.recv(timeout=seconds)
     return end.value.rcvd.code if end.value.rcvd else None
-
-
-def frame(opcode: int, payload: bytes) -> bytes:
-    """A frame of a client (RFC 6455, section 5.2), masked with zeros."""
-    return bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload
 
 
 def open_connections(server: Running) -> int:

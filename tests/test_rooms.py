@@ -14,7 +14,17 @@ from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory as Deflate
 from websockets.sync.client import connect as connect_sync
 
-from tests.clients import by_hand, calm_state, crowd, measured, memory, read_to_the_end, visit
+from tests.clients import (
+    by_hand,
+    calm_state,
+    crowd,
+    frame,
+    measured,
+    memory,
+    pour,
+    read_to_the_end,
+    visit,
+)
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.serving import Running, handshake, serving, wait_for
@@ -62,9 +72,9 @@ def test_a_client_that_does_not_read_is_closed_and_the_others_get_everything(
     server: Running,
 ) -> None:
     async def scene() -> bytes:
-        async with crowd(server, "/ws/rooms/big/", 99) as clients:
+        async with crowd(server, "/ws/rooms/big/", 29) as clients:
             with by_hand(server, "/ws/rooms/big/") as deaf:
-                wait_for("the room", lambda: visit(server, "/healthz") == {"connections": 100})
+                wait_for("the room", lambda: visit(server, "/healthz") == {"connections": 30})
                 before = memory(server)
                 end = asyncio.create_task(asyncio.to_thread(end_of_a_slow_one, server, deaf))
                 for got in await blast(server, clients):
@@ -151,6 +161,28 @@ def test_hundreds_of_connections_half_of_them_abrupt_leave_nothing_behind(server
     assert calm_state(server) == before
     assert before["connections"] == 0
     assert before["channels"] == ["\0close"]
+
+
+@pytest.mark.parametrize(
+    ("path", "first", "again", "most", "room"),
+    [
+        ("/ws/", b"", frame(9, b"x" * 125), 64 * MEBIBYTE, 16 * MEBIBYTE),
+        ("/ws/", frame(1, b"", last=False), frame(0, b"", last=False), 12 * MEBIBYTE, 3 * MEBIBYTE),
+        ("/deaf/", b"", frame(1, b""), 16 * MEBIBYTE, 16 * MEBIBYTE),
+    ],
+    ids=["pings", "fragments", "messages that nobody receives"],
+)
+def test_a_client_that_sends_without_end_and_reads_nothing_fills_no_memory(
+    server: Running, path: str, first: bytes, again: bytes, most: int, room: int
+) -> None:
+    with by_hand(server, path) as client:
+        assert b" 101 " in client.recv(4096)
+        before = memory(server, "VmRSS")
+        client.sendall(first)
+        pour(client, again * 1000, most)
+        kept = memory(server, "VmRSS") - before
+    answers = server.name == "granian" and again.startswith(b"\x89")  # which keeps each pong
+    assert kept > room if answers else kept < room
 
 
 def test_a_client_that_floods_is_closed_with_4429_and_gone_and_delays_nobody(

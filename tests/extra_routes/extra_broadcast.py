@@ -150,6 +150,14 @@ async def quiet(request, receive, send):
     print("left", request.path, file=sys.stderr, flush=True)
 
 
+@websocket
+async def deaf(request, receive, send):
+    """Receive nothing after the accept."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await asyncio.Event().wait()
+
+
 def query():
     """Let PostgreSQL wait for 20 ms."""
     with connection.cursor() as cursor:
@@ -274,6 +282,7 @@ urlpatterns = [
     path("limited/", limited_echo),
     path("sleep/", sleep),
     path("quiet/", quiet),
+    path("deaf/", deaf),
     path("speak/<slug:way>/<slug:text>/", speak),
     path("leave/now/", leave),
     path("change/<slug:name>/<slug:what>/", change),

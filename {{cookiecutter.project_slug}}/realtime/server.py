@@ -35,6 +35,7 @@ DEFLATE = ServerPerMessageDeflateFactory(True, True, 12, 12, COMPRESSION)
 PIECE, TURN = 1 << 10, 0.002  # bytes, and seconds, that are read at once: uvloop's 256 KiB may be
 # 40,000 messages, which take half a second
 FLOOD = 64 << 10  # bytes at once, after a close
+FRAGMENTS = 1024  # of a message, that are kept apart
 # uvicorn takes a denial response for a missing answer, and logs an error after each; and one with a
 # traceback for each text of a client that is not UTF-8, which it closes with 1007.
 NO_ERRORS = ("ASGI callable returned without completing handshake", "Invalid UTF-8 sequence")
@@ -61,7 +62,7 @@ class Room(asyncio.Event):
 class Protocol(WebSocketsSansIOProtocol):
     """Has the settings' limit and compression. Answers a handshake that it cannot take, as one
     with too long a Cookie: with 431. Lets other clients have their turn while one sends thousands
-    of messages, and reads nothing more from one that floods it after the close.
+    of messages. Reads nothing from one that takes no pongs, or floods it after the close.
     """
 
     transport: Any
@@ -105,9 +106,11 @@ class Protocol(WebSocketsSansIOProtocol):
                 self.read_on()
         else:
             self.read(data)
+            if not self.writable.is_set():
+                self.pace()
 
     def read_on(self, seconds: float = TURN) -> None:
-        """Read what has come, for so long at a time; nothing more comes in meanwhile."""
+        """Read what has come, for so long at a time, as long as there is room for the pongs."""
         until = time.perf_counter() + seconds
         length, flooded = PIECE, self.close_sent and len(self.unread) >= FLOOD
         if flooded:
@@ -117,24 +120,39 @@ class Protocol(WebSocketsSansIOProtocol):
             del self.unread[:length]
             self.read(piece)
             length = PIECE if self.queue.qsize() > messages else 2 * length  # of a long message
-        if self.unread:
+            if not self.writable.is_set():
+                break
+        if self.unread and self.writable.is_set():  # else `resume_writing` goes on
             self.loop.call_soon(self.read_on)
-        asked = self.close_sent or self.queue.empty()  # else `receive` lets it go on
-        waits = flooded or bool(self.unread) or not asked
+        self.pace(flooded)
+
+    def pace(self, flooded: bool = False) -> None:
+        """Let more come in, or not: while there is something to read, or no room to send."""
+        asked = self.close_sent or self.queue.empty()
+        waits = flooded or bool(self.unread) or not (asked and self.writable.is_set())
         if waits != self.read_paused and not self.transport.is_closing():
             self.read_paused = waits
             self.transport.pause_reading() if waits else self.transport.resume_reading()
 
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.read_on()
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self.writable.set()
         self.read_on(math.inf)
         super().connection_lost(exc)
 
     async def receive(self) -> Any:
         event = await self.queue.get()
-        if self.read_paused and self.queue.empty() and not self.unread:
-            self.read_paused = False
-            self.transport.resume_reading()
+        if self.read_paused and self.queue.empty():
+            self.pace()
         return event
+
+    def handle_cont(self, event: Frame) -> None:
+        if len(self.frames) > FRAGMENTS:  # of a message, in which each may be empty
+            self.frames = [b"".join(self.frames)]
+        super().handle_cont(event)
 
     def read(self, data: bytes) -> None:
         """Read it at once."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import math
 import signal
 import sys
+import time
 from collections.abc import Callable
 from importlib import import_module
 from types import FrameType
@@ -18,10 +20,12 @@ from twisted.internet.defer import Deferred
 from realtime.types import Event, Message, Receive, Send, Step, message, size
 from realtime.wrappers import behind
 
-READ, MOST = 512, 64 << 10  # bytes at once, of short and of long messages: Twisted's 64 KiB of the
-# shortest take a second
-FLOOD = 8 << 10  # bytes after a close
-UNREAD = 1 << 20  # bytes that wait for `receive`, after which no more is read
+PIECE, TURN = 256, 0.002  # bytes, and seconds, that are read at once: Twisted's 64 KiB of the
+# shortest messages take a second
+FLOOD = 64 << 10  # bytes at once, after a close
+FRAGMENTS = 1024  # of a message, that are kept apart
+UNREAD, EVENT = 1 << 20, 256  # bytes that wait for `receive`, after which no more is read; and of
+# a message, however short
 access = logging.getLogger("daphne.access")
 
 
@@ -78,37 +82,11 @@ def adopt(protocol: Any, send: Send) -> Send:
     if not protocol:
         return send
     protocol.maxMessagePayloadSize = protocol.maxFramePayloadSize = settings.MAX_MESSAGE_SIZE
-    protocol.transport.bufferSize = READ
     protocol.failByDrop = False  # but with a close, of 1009 for a longer message
-    gate, queue = Gate(), protocol.application_queue
-    protocol.gate = gate
+    gate = protocol.gate = Gate(protocol)
     protocol.transport.unregisterProducer()
     protocol.transport.registerProducer(gate, True)
     protocol.is_closed.addBoth(lambda _: gate.resumeProducing())  # not each end stops a producer
-    unread, put, get, read = 0, queue._put, queue._get, protocol.dataReceived
-
-    def read_more(data: bytes) -> None:
-        protocol.transport.bufferSize = min(2 * protocol.transport.bufferSize, MOST)
-        read(data)
-
-    def bounded_put(event: Event) -> None:
-        nonlocal unread
-        put(event)
-        protocol.transport.bufferSize = READ
-        unread += size(event)
-        if unread > UNREAD:
-            protocol.transport.pauseProducing()
-
-    def bounded_get() -> Event:
-        nonlocal unread
-        event: Event = get()
-        if unread > UNREAD >= unread - size(event):
-            protocol.transport.resumeProducing()
-        unread -= size(event)
-        return event
-
-    queue._put, queue._get = bounded_put, bounded_get  # which asyncio.Queue has for subclasses
-    protocol.dataReceived = read_more
 
     async def send_or_raise(event: Event) -> None:
         if protocol.state in {protocol.STATE_CLOSING, protocol.STATE_CLOSED}:  # daphne is silent
@@ -153,14 +131,6 @@ async def close(send: Send, protocol: Any, code: int, reason: str) -> None:
         drop = protocol.dropConnection  # aborts, and WebKit would forget the code
         protocol.dropConnection = lambda abort=False: drop(abort and not protocol.wasClean)
         protocol.sendCloseFrame(code=code, reasonUtf8=reason.encode())
-        read, late = protocol.dataReceived, 0
-
-        def read_answer(data: bytes) -> None:  # and nothing more of one that floods it
-            nonlocal late
-            late += len(data)
-            protocol.transport.pauseProducing() if late > FLOOD else read(data)
-
-        protocol.dataReceived = read_answer
         # Until the client has answered: a reactor that stops sends no more.
         await protocol.is_closed.asFuture(asyncio.get_running_loop())
     else:
@@ -174,17 +144,80 @@ def drop(protocol: Any) -> None:
 
 
 class Gate:
-    """A producer, in Twisted's words: it is told to pause while the transport's buffer is full."""
+    """Lets in what a client sends, a little at a time, while there is room for it and for pongs.
 
-    def __init__(self) -> None:
+    A producer, in Twisted's words: it is told to pause while the transport's buffer is full.
+    """
+
+    def __init__(self, protocol: Any) -> None:
+        self.protocol, self.loop = protocol, asyncio.get_running_loop()
         self.writable = asyncio.Event()
         self.writable.set()
+        self.queue = queue = protocol.application_queue
+        self.unparsed, self.unread = bytearray(), EVENT * queue.qsize()
+        self.paused = self.flooded = False
+        self.parse, self.lose = protocol.dataReceived, protocol.connectionLost
+        self._put, self._get = queue._put, queue._get  # which asyncio.Queue has for subclasses
+        queue._put, queue._get = self.put, self.get
+        protocol.dataReceived, protocol.connectionLost = self.received, self.lost
+        self.keep, protocol.onMessageFrame = protocol.onMessageFrame, self.keep_joined
+
+    def put(self, event: Event) -> None:
+        self._put(event)
+        self.unread += size(event) + EVENT
+
+    def get(self) -> Event:
+        event: Event = self._get()
+        self.unread -= size(event) + EVENT
+        self.pace()
+        return event
+
+    def received(self, data: bytes) -> None:
+        self.unparsed += data
+        if len(self.unparsed) == len(data):  # else it is being read already
+            self.read_on()
+
+    def read_on(self, seconds: float = TURN) -> None:
+        """Read what has come, for so long at a time."""
+        until, length = time.perf_counter() + seconds, PIECE
+        if self.protocol.state == self.protocol.STATE_CLOSING and len(self.unparsed) >= FLOOD:
+            self.flooded = True
+            self.unparsed.clear()
+        while self.unparsed and time.perf_counter() < until:
+            piece, messages = bytes(self.unparsed[:length]), self.queue.qsize()
+            del self.unparsed[:length]
+            self.parse(piece)
+            length = PIECE if self.queue.qsize() > messages else 2 * length  # of a long message
+            if not self.writable.is_set():
+                break
+        if self.unparsed and self.writable.is_set():  # else `resumeProducing` goes on
+            self.loop.call_soon(self.read_on)
+        self.pace()
+
+    def pace(self) -> None:
+        """Let more come in, or not."""
+        full = self.unread > UNREAD or not self.writable.is_set()
+        waits = full or self.flooded or bool(self.unparsed)
+        if waits != self.paused:
+            self.paused, transport = waits, self.protocol.transport
+            transport.pauseProducing() if waits else transport.resumeProducing()
+
+    def keep_joined(self, frame: list[bytes]) -> None:
+        if len(parts := self.protocol.message_data) > FRAGMENTS:  # each of which may be empty
+            parts[:] = [b"".join(parts)]
+        self.keep(frame)
+
+    def lost(self, reason: Any) -> None:
+        self.writable.set()
+        self.read_on(math.inf)
+        self.lose(reason)
 
     def pauseProducing(self) -> None:
         self.writable.clear()
 
     def resumeProducing(self) -> None:
         self.writable.set()
+        self.read_on()
 
     stopProducing = resumeProducing
 
