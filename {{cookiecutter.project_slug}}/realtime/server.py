@@ -32,9 +32,9 @@ COMPRESSION = {"memLevel": 5}
 # Each message by itself, with no context takeover (RFC 7692, section 7.1.1): a connection holds no
 # window of 2 ** 12 bytes then, and a message is compressed once for all.
 DEFLATE = ServerPerMessageDeflateFactory(True, True, 12, 12, COMPRESSION)
-PIECE, TURN = 1 << 10, 0.002  # bytes, and seconds, that are read at once: uvloop's 256 KiB may be
+PIECE, TURN = 1 << 10, 0.001  # bytes, and seconds, that are read at once: uvloop's 256 KiB may be
 # 40,000 messages, which take half a second
-FLOOD = 64 << 10  # bytes at once, after a close
+FLOOD = 32 << 10  # bytes at once, after a close
 FRAGMENTS = 1024  # of a message, that are kept apart
 # uvicorn takes a denial response for a missing answer, and logs an error after each; and one with a
 # traceback for each text of a client that is not UTF-8, which it closes with 1007.

@@ -22,7 +22,7 @@ from realtime.wrappers import behind
 
 PIECE, TURN = 256, 0.002  # bytes, and seconds, that are read at once: Twisted's 64 KiB of the
 # shortest messages take a second
-FLOOD = 64 << 10  # bytes at once, after a close
+FLOOD = 8 << 10  # bytes at once, after a close
 FRAGMENTS = 1024  # of a message, that are kept apart
 UNREAD, EVENT = 1 << 20, 256  # bytes that wait for `receive`, after which no more is read; and of
 # a message, however short
