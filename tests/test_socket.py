@@ -252,7 +252,7 @@ def test_after_a_final_close_it_ends(service: Service, code: int) -> None:
     assert len(service.connections) == 1 and service.seen("lost") == []
 
 
-@pytest.mark.parametrize("code", [1001, 1005, 1006, 1011, 1012, 1013, 1014, 3000])
+@pytest.mark.parametrize("code", [1001, 1005, 1006, 1011, 1012, 1013, 1014, 3000, 4429])
 def test_after_any_other_close_it_connects_again(service: Service, code: int) -> None:
     service.start()
     service.await_events("open")

@@ -24,7 +24,7 @@ const ANSWER = 10_000 // ms for an answer
 const AWAKE = 2_000 // ms for an answer when the page or the network has just come back
 const PAUSE = 1_000 // ms between two pings, or tries, that this brings forward
 const QUEUE = 100 // messages that wait for a connection
-const FINAL = [1000, 1008, 302, 401, 403, 404] // beside 4000 to 4999
+const FINAL = /^(302|40[134]|1000|1008|4(?!429)...)$/ // a status, or a code; 4429 is for now
 const BLIND = 90_000 // ms for which it believes that HTTP has no answer: it may only be blocked
 const MARK = /^\x1e(!?)([^\x1e\s]{1,64})(\x1e|$)/ // "!" after a gap, position, is there a message
 const TEXT = new TextDecoder("latin1") // a character for each byte
@@ -138,7 +138,7 @@ export class ReconnectingWebSocket extends EventTarget {
     const loss = { code, reason, ...answer }
     if (this.#ended) return
     if (away && !this.#away) return this.#connect()
-    if (FINAL.includes(loss.status || loss.code) || loss.code >= 4000) return this.#end(loss)
+    if (FINAL.test(`${loss.status || loss.code}`)) return this.#end(loss)
     if (opened && performance.now() - opened >= LASTED) this.#tries = 0
     const delay = Math.random() * Math.min(FIRST * 2 ** this.#tries++, this.longest)
     const again = () => this.#away && performance.now() - this.#tried < BLIND
