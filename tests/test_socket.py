@@ -627,11 +627,11 @@ def test_it_fetches_a_ticket_before_each_try(browser: Browser) -> None:
         service.open(pages.url("/"))
         page.evaluate("Math.random = () => 0.01")
         url = f"ws://localhost:{server.socket.getsockname()[1]}/"
-        given = ["ticket.a", {"status": 200}, "throws", {"status": 503}, {"status": 401}]
+        given = ["ticket.a", {"status": 200}, "throws", "", {"status": 503}, {"status": 401}]
         page.evaluate(TICKETS, [url, given])
         [end] = service.await_events("end")
         assert offered == [["realtime", "ticket.a"], ["realtime", "ticket.b"]]
-        assert [loss["status"] for loss in service.seen("lost")] == [0, 0, 0, 503]
+        assert [loss["status"] for loss in service.seen("lost")] == [0, 0, 0, 0, 503]
         assert (end["code"], end["status"]) == (1006, 401)
         assert not pages.asked
 

@@ -78,7 +78,7 @@ export class ReconnectingWebSocket extends EventTarget {
     const read = async (/** @type {any} */ answer) => answer.ok && !answer.redirected
       ? (await answer.json()).ticket : answer.redirected ? 302 : answer.status ?? answer
     const given = await Promise.race([late, Promise.resolve().then(ticket).then(read)])
-      .catch(() => 0)
+      .catch(() => 0) || 0 // none, as ""
     const nothing = /** @type {any} */ ({ close() {} })
     if (typeof given !== "string") this.#lost(nothing, {}, 0, given)
     else if (!this.#ended) this.#connect(given)
