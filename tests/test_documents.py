@@ -249,7 +249,7 @@ async def test_everybody():
 
 async def test_limited():
     async with WebSocketClient("/few/") as client:
-        for _ in range(60):
+        for _ in range(200):
             await client.send("")
         with pytest.raises(ConnectionClosed, match="4429"):
             await client.receive()
