@@ -50,6 +50,8 @@ PYTHON: dict[str, tuple[str | Path, str]] = {
     "staff_only": ("docs/connections.md", "from functools"),
     "close": ("docs/connections.md", "from realtime.closing"),
     "client": ("docs/connections.md", "from realtime.testing"),
+    "app_login": ("docs/connections.md", "from django.contrib.auth import authenticate"),
+    "by_ticket": ("docs/connections.md", "from django.test import AsyncClient"),
     "thread": ("docs/database.md", "from realtime.database"),
     "news": ("docs/messages.md", "from realtime.broadcast import publish, publish_on_commit"),
     "json": ("docs/messages.md", "from realtime.handshake"),
@@ -97,9 +99,12 @@ welcome = [*urlpatterns, *urls.urlpatterns]
 
 <staff_only>
 
+<app_login>
+
 urlpatterns = [
     <route>
     path("staff/<slug:word>/", staff_only(echo)),
+    path("app/login/", app_login),
 ]
 
 @websocket
@@ -174,6 +179,22 @@ async def test_welcome(as_first, async_client, db):
 
 async def test_client(user):
     <client>
+
+
+async def test_app_login(async_client, user, django_capture_on_commit_callbacks):
+    for asked in ({}, {"username": "ada", "password": "lovelace"}):
+        assert (await async_client.post("/app/login/", asked)).status_code == 401
+    user.set_password("lovelace")
+    await user.asave()
+    <by_ticket>
+        await client.send("world")
+        assert await client.receive() == "hello: world"
+        user.set_password("another")
+        with django_capture_on_commit_callbacks(execute=True):
+            await user.asave()
+        with pytest.raises(ConnectionClosed, match="4401"):
+            await client.receive()
+    assert (await AsyncClient(enforce_csrf_checks=True).post("/app/login/")).status_code == 401
 
 
 async def test_staff(user):
@@ -311,7 +332,7 @@ def test_python_runs(project: Installed) -> None:
     codes |= {"published": lines[0], "published_later": lines[1]}
     replace(folder / "config/asgi.py", "lifespan = Lifespan()\n", codes["lifespan"])
     (folder / "tests/test_blocks.py").write_text(filled(TESTS, codes), "utf-8")
-    assert " 15 passed" in project.run("pytest", "tests/test_blocks.py")
+    assert " 16 passed" in project.run("pytest", "tests/test_blocks.py")
 
 
 def test_javascript_runs(project: Installed, browser: Browser, tmp_path: Path) -> None:
