@@ -54,6 +54,7 @@ PYTHON: dict[str, tuple[str | Path, str]] = {
     "by_ticket": ("docs/connections.md", "from django.test import AsyncClient"),
     "thread": ("docs/database.md", "from realtime.database"),
     "news": ("docs/messages.md", "from realtime.broadcast import publish, publish_on_commit"),
+    "several": ("docs/messages.md", 'async with subscribe("news"'),
     "json": ("docs/messages.md", "from realtime.handshake"),
     "first": ("docs/messages.md", "async def last_messages"),
     "present": ("docs/messages.md", "from realtime.presence"),
@@ -88,6 +89,7 @@ from realtime.database import database_thread
 from realtime.handshake import websocket
 from realtime.messages import dumps
 from realtime.presence import changes, members, present
+from realtime.resuming import RS
 from realtime.testing import ConnectionClosed, HandshakeRefused, WebSocketClient
 from realtime.types import Receive, Send
 from users.models import User
@@ -141,7 +143,14 @@ async def there(request, receive, send):
     <everybody>
         await receive()
 
-loops = (choose, news, echo, state, work, few, there)
+@websocket
+async def several(request, receive, send):
+    await receive()
+    <several>
+        await send({"type": "websocket.accept"})
+        await receive()
+
+loops = (choose, news, echo, state, work, few, there, several)
 urlpatterns += [path(f"{loop.__name__}/", loop) for loop in loops]
 
 
@@ -235,6 +244,16 @@ async def test_news(db, django_capture_on_commit_callbacks):
                 <published_later>
         await later()
         assert [await client.receive() for _ in range(2)] == ["hello", "hello"]
+
+
+async def test_several():
+    for path, marked in (("/several/", 0), ("/several/?after=", 1)):
+        async with WebSocketClient(path) as client:
+            for channel in ("news", "sport"):
+                await publish(channel, channel)
+            told = [await client.receive() for _ in range(2 + marked)][marked:]
+            assert sorted(each.split(RS)[-1] for each in told) == ["news", "sport"]
+            assert sum(RS in each for each in told) == marked
 
 
 async def test_json():
@@ -332,7 +351,7 @@ def test_python_runs(project: Installed) -> None:
     codes |= {"published": lines[0], "published_later": lines[1]}
     replace(folder / "config/asgi.py", "lifespan = Lifespan()\n", codes["lifespan"])
     (folder / "tests/test_blocks.py").write_text(filled(TESTS, codes), "utf-8")
-    assert " 16 passed" in project.run("pytest", "tests/test_blocks.py")
+    assert " 17 passed" in project.run("pytest", "tests/test_blocks.py")
 
 
 def test_javascript_runs(project: Installed, browser: Browser, tmp_path: Path) -> None:
