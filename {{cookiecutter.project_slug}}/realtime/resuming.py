@@ -7,6 +7,7 @@ RS is the record separator, U+001E:
     RS ! position             the same, and something before it is gone
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import copy_context
 from typing import Any
@@ -17,6 +18,7 @@ First = Callable[[], Awaitable[Iterable[Message]]]
 RS = "\x1e"
 NOWHERE = "-"  # a position that nobody can come back to
 STATE = "realtime.state"  # the type of an event that becomes the messages of a state
+ID = re.compile(r'"id": ?("(?:[^"\\]|\\.)*"|[^\s,}\]]+)')
 PUBLISHED = 10.0  # seconds after which what belongs to a state has been published
 
 
@@ -44,17 +46,25 @@ def afresh(position: object, gap: bool, first: First | None) -> list[Event]:
     return [standing(position, gap=gap)]
 
 
+def row(said: Message) -> Message:
+    """What a message is about: in a JSON object the first "id"; else it is about itself."""
+    if isinstance(said, str) and said[:1] == "{":
+        return found[1] if (found := ID.search(said)) else "{}"
+    return said
+
+
 class StateFirst:
     """The `send` of a client that gets a state first, and then no message of it again.
 
     A message that was written to the database before the state was read may be published after.
-    While the state is read and sent what is published waits.
+    While the state is read and sent what is published waits. A row may change, and change back:
+    once a client got another message about it, it gets all that follow.
     """
 
     def __init__(self, outbox: Any, first: First) -> None:
         self.outbox, self.send, self.first = outbox, outbox.send, first
         self.context = copy_context()  # of the loop: whoever publishes may call this
-        self.sent: set[Message] = set()
+        self.sent: dict[Message, set[Message]] = {}  # what was in the state about each row
         self.until = 0.0
 
     async def __call__(self, event: Event) -> None:
@@ -71,9 +81,11 @@ class StateFirst:
         self.outbox.held += 1  # a client that waits for its state does read
         try:
             state = self.outbox.loop.create_task(self._read(), context=self.context)
-            for message in (messages := [*await state]):
+            self.sent = {}
+            for message in await state:
                 await self.send(marked(NOWHERE, message) if position else plain(message))
-            self.sent, self.until = {*messages}, self.outbox.loop.time() + PUBLISHED
+                self.sent.setdefault(row(message), set()).add(message)
+            self.until = self.outbox.loop.time() + PUBLISHED
         finally:
             self.outbox.held -= 1
 
@@ -82,11 +94,17 @@ class StateFirst:
 
     def _known(self, event: Event) -> str | None:
         """The mark of a message that was in the state, "" if it has none; None if it was not."""
-        told: Any = message(event)
-        if told in self.sent:
-            return ""
-        rs: Any = RS if isinstance(told, str) else RS.encode()
-        _, position, *rest = told.split(rs, 2) if told[:1] == rs else ("", "")
-        if rest and rest[0] in self.sent:
-            return RS + (position if isinstance(position, str) else position.decode())
+        said: Any = message(event)
+        rs: Any = RS if isinstance(said, str) else RS.encode()
+        mark = ""
+        if said[:1] == rs:
+            _, position, *rest = said.split(rs, 2)
+            if not rest:
+                return None
+            mark = RS + (position if isinstance(position, str) else position.decode())
+            [said] = rest
+        known = self.sent.get(row(said), set())
+        if said in known:
+            return mark
+        known.clear()
         return None

@@ -212,6 +212,37 @@ class ResumingTests(SimpleTestCase):
                 self.assertEqual(bare[0], "!-" if after else "-")
                 self.assertEqual(marks[1:4], ["-", "-", b"-"])
 
+    async def test_a_row_of_the_state_may_change_and_change_back(self) -> None:
+        open_, done = '{"id": 1, "done": false}', '{"id": 1, "done": true}'
+        other, here, gone = '{"id": "a b", "done": true}', '{"joined": "ada"}', '{"left": "ada"}'
+        reading, written = asyncio.Event(), asyncio.Event()
+        got: asyncio.Queue[str] = asyncio.Queue()
+
+        async def send(event: Event) -> None:
+            await got.put(event["text"].rpartition(RS)[2])
+
+        async def state() -> list[str]:
+            reading.set()
+            await written.wait()
+            return [open_, other, here]
+
+        for after in (None, ""):
+            reading.clear()
+            written.clear()
+            async with asyncio.timeout(5), subscribe(self.channel, send, after, first=state):
+                await reading.wait()
+                await publish(self.channel, done)  # older than the state: it was changed since
+                written.set()
+                said = [open_, other, done, open_, done, open_, here, gone, here, "end"]
+                for message in said:
+                    await publish(self.channel, message)
+                told: list[str] = []
+                while told[-1:] != ["end"]:
+                    if (message := await got.get()) in {done, *said}:
+                        told.append(message)
+            self.assertEqual(told[:3], [open_, other, here])
+            self.assertEqual(told[3:], [done, open_, done, open_, done, open_, gone, here, "end"])
+
     async def test_who_leaves_amid_a_state_gets_it_again(self) -> None:
         sent: asyncio.Queue[str] = asyncio.Queue()
 
