@@ -60,7 +60,7 @@ class WebSocketHandler(Handshakes):
         async with turn():
             connection.begin()
             request, loop, headers, refused = await self.in_thread(self, scope)
-        if not refused and (crowded := one_too_many(request)):
+        if not refused and (crowded := one_too_many(request.user_id)):
             refused = refusal(scope, crowded)
         if refused:
             await receive()  # websocket.connect

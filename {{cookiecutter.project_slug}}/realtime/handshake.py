@@ -74,7 +74,7 @@ def websocket(
                 return response
             if why := refuses():  # as a browser asks over HTTP why its handshake was refused
                 return unavailable(why)
-            if crowded := one_too_many(request):
+            if crowded := one_too_many(getattr(getattr(request, "user", None), "pk", None)):
                 return crowded
         if accepts:
             named = dict(zip(names, args, strict=False))
@@ -96,6 +96,7 @@ class WebSocketRequest(ASGIRequest):
     def __init__(self, scope: Scope, body_file: BytesIO) -> None:
         for key, value in (("scheme", "ws"), ("state", {}), ("extensions", {}), ("method", "GET")):
             scope.setdefault(key, value)
+        scope["subprotocols"] = list(scope.get("subprotocols") or ())
         super().__init__(scope, body_file)
         trusted = settings.SECURE_PROXY_SSL_HEADER
         if trusted and self.META.get(trusted[0]) == "wss":  # as Traefik says https
