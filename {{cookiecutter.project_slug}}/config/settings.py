@@ -46,7 +46,7 @@ if REDIS_URL:  # by the key of its names apart from another service's
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": salted_hmac("cache", "", SECRET_KEY).hexdigest()[:16],
-        "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 5},
+        "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
     }
 if SENTRY_DSN:
     import sentry_sdk

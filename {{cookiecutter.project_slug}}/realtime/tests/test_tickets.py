@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_required
 from django.core.cache.backends.locmem import LocMemCache
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, TestCase, override_settings
 from django.urls import path
@@ -161,9 +162,41 @@ class TicketTests(TicketCase):
 
     async def test_a_cache_that_is_away_refuses_for_now(self) -> None:
         ticket = await self.fetched()
-        away = patch.object(LocMemCache, "get", side_effect=OSError)
-        with away, self.assertLogs("django.request", "ERROR"):
-            self.assertEqual((await refusal("/ws/", subprotocols=[ticket])).status, 500)
+        away = patch.multiple(
+            LocMemCache, get=Mock(side_effect=OSError), set=Mock(side_effect=OSError)
+        )
+        with away, self.assertLogs("realtime", "WARNING") as logs:
+            refused = await refusal("/ws/", subprotocols=[ticket])
+            browser = await browser_of(self.ada)
+            answer = await browser.post("/ticket/")
+        for status, headers in (
+            (refused.status, refused.headers),
+            (answer.status_code, answer.headers),
+        ):
+            self.assertEqual((status, headers["Retry-After".lower()]), (503, "5"))
+        self.assertEqual(len(logs.output), 2)
+        self.assertIn("the cache does not answer", logs.output[0])
+
+    async def test_a_database_that_is_away_refuses_for_now(self) -> None:
+        for browser in (None, await browser_of(self.ada)):
+            ticket, away = await self.fetched(browser), OperationalError("away")
+            with patch("realtime.tickets.get_user", side_effect=away):
+                with patch("realtime.tickets.user_of", side_effect=away):
+                    with self.assertLogs("realtime", "WARNING") as logs:
+                        self.assertEqual((await refusal("/ws/", subprotocols=[ticket])).status, 503)
+            self.assertIn("the database does not answer", logs.output[0])
+
+    async def test_what_a_client_offers_is_left_as_it_was(self) -> None:
+        offered = ["realtime", await self.fetched()]
+        given = [*offered]
+        async with WebSocketClient("/ws/", subprotocols=given) as client:
+            self.assertTrue(await answers(client))
+        self.assertEqual(given, offered)
+        async with WebSocketClient(
+            "/ws/", subprotocols=("realtime", await self.fetched())
+        ) as client:
+            self.assertTrue(await answers(client))
+        self.assertEqual((await refusal("/ws/", subprotocols=None)).status, 302)
 
 
 class LoginTests(TicketCase):
@@ -173,8 +206,7 @@ class LoginTests(TicketCase):
         async with WebSocketClient("/tell/", user=self.ada):  # the service hears of the logout
             with self.captureOnCommitCallbacks(execute=True):
                 await browser.alogout()
-            refused = await refusal("/ws/", subprotocols=["realtime", tickets[0]])
-            self.assertEqual(refused.status, 403)
+            self.assertIn("login", await self.refused(tickets[0]))
         self.ada.set_password("another")
         await self.ada.asave()
         self.assertIn("login", await self.refused(tickets[1]))
