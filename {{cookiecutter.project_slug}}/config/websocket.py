@@ -49,7 +49,8 @@ async def people(request: HttpRequest, receive: Receive, send: Send, room: str) 
         return [dumps({"members": await members(f"room.{room}")})]
 
     await receive()  # websocket.connect
-    name, news = request.GET.get("name", "somebody"), changes(f"room.{room}")
+    name = request.GET.get("name", "somebody").replace("\0", "")  # which `present` refuses
+    news = changes(f"room.{room}")
     async with present(f"room.{room}", name), subscribe(news, send, first=everybody):
         await send({"type": "websocket.accept"})
         while True:

@@ -1,6 +1,7 @@
 """Presence: who is in a channel, and who comes and goes, told once however many connections."""
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -11,19 +12,25 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 
 from realtime.channels import channels
-from realtime.connections import Connection, stops, sweepers
+from realtime.connections import STOPPED, Connection, current, stops, sweepers
 from realtime.messages import dumps, loads
 from realtime.types import PublishError, check_channel
 
 BEAT, SOON = 2.0, 2.0  # seconds between two looks; that `present` waits for Redis
 AT_ONCE = 1000  # changes in a call
+logger = logging.getLogger(__name__)
 rosters: "WeakKeyDictionary[asyncio.AbstractEventLoop, Roster]" = WeakKeyDictionary()
 
 
 @asynccontextmanager
 async def present(channel: str, member: Any) -> AsyncIterator[None]:
-    """Have the member, a name or another value of JSON, in the channel until the block ends."""
-    entry, here = f"{dumps(member)}\n{changes(channel)}", roster()
+    """Have the member, a name or another value of JSON, in the channel until the block ends.
+
+    Raises TypeError or ValueError for one that `dumps` or `loads` refuses.
+    """
+    text, here, owner = dumps(member), roster(), current.get(None)
+    loads(text)  # or who asks for the members would hear of it
+    entry = f"{text}\n{changes(channel)}"
     here.count(entry, 1)
     try:
         with suppress(TimeoutError):
@@ -32,7 +39,8 @@ async def present(channel: str, member: Any) -> AsyncIterator[None]:
                     await here.round.wait()
         yield
     finally:
-        if not (settings.REDIS_URL and stops()):  # else they have until the lease ends to be back
+        ended = stops() and (not owner or owner.code == STOPPED)  # with the service, and not before
+        if not (settings.REDIS_URL and ended):  # else they have until the lease ends to be back
             here.count(entry, -1)
 
 
@@ -69,9 +77,13 @@ class Roster:
 
     async def _keep(self) -> None:
         while True:
-            with suppress(PublishError):  # they are told at the next beat
+            try:
                 while await self._tell():
                     pass
+            except PublishError:
+                pass  # they are told at the next beat
+            except Exception:
+                logger.exception("Who is present is told again soon")
             self.round.set()
             self.round = asyncio.Event()
             with suppress(TimeoutError):
@@ -116,7 +128,7 @@ class Members:
             if sum(entry in each.told for each in others()) == (entry in told):
                 member, channel = entry.split("\n", 1)
                 word = "left" if entry in told else "joined"
-                await self.backend.publish(channel, dumps({word: loads(member)}), True)
+                await self.backend.publish(channel, f'{{"{word}": {member}}}', True)
         return True
 
 

@@ -13,7 +13,7 @@ from realtime.backends.stream import PUBLISH, SCRIPTS, name, prefix
 from realtime.types import OWN
 
 LEASE = 10  # seconds, from which a process that was killed is gone
-RESTORE = 4.0  # seconds for all processes to restore what a start of Redis has lost
+RESTORE = 4.0  # seconds for all processes to come back to a Redis that was away, or lost it all
 # KEYS: the leases. ARGV: whose call, run, seconds, most, prefix, lease, mode, the run it knows,
 # how many join, they, those who leave. Whether the lease was known; -1 alone in another run.
 SCRIPT = (
@@ -36,7 +36,7 @@ local until_when = now + ARGV[6] * 1000000
 local last = redis.call('ZREVRANGE', leases, 0, 0, 'WITHSCORES')
 if last[2] and tonumber(last[2]) < tonumber(now) then -- Redis was away from all: none is to blame
     for _, id in ipairs(redis.call('ZRANGE', leases, 0, -1)) do
-        redis.call('ZADD', leases, until_when, id)
+        redis.call('ZADD', leases, now + math.min(ARGV[6], SOON) * 1000000, id)
     end
 end
 local known = redis.call('ZADD', leases, until_when, ARGV[1]) == 0
@@ -50,7 +50,7 @@ if ARGV[7] == 'afresh' then
 end
 for at = 10, #ARGV do change(own, ARGV[at], at < 10 + ARGV[9] and 1 or -1, ARGV[7] ~= '') end
 return known and 1 or 0
-"""
+""".replace("SOON", str(RESTORE))
 )
 SCRIPTS.append(SCRIPT)
 DIGEST = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()

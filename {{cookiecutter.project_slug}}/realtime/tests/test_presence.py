@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack, suppress
 from typing import Any
+from unittest.mock import patch
 
 from django.http import HttpRequest
 from django.test import SimpleTestCase, override_settings
@@ -99,10 +100,27 @@ class LocalTests(PresenceTests):
             await stack.enter_async_context(present("b", "other"))
             self.assertCountEqual(await members("a\nb"), values)
             self.assertEqual(await members("b"), ["other"])
-        for wrong, error in ((("\0close", "x"), ValueError), (("lobby", {1}), TypeError)):
-            with self.assertRaises(error):
-                async with present(*wrong):
+        deep: list[Any] = []
+        for _ in range(70):
+            deep = [deep]
+        for channel, wrong in (("\0close", "x"), ("lobby", {1}), ("lobby", "\0"), ("lobby", deep)):
+            with self.assertRaises((TypeError, ValueError)):
+                async with present(channel, wrong):
                     pass
+        self.assertEqual(await members("lobby"), [])
+
+    async def test_one_failure_keeps_nobody_from_being_told_afterwards(self) -> None:
+        async with WebSocketClient("/watch/") as self.watcher:
+            with patch.object(roster().link, "tell", side_effect=OSError):
+                with self.assertLogs("realtime.presence", "ERROR"):
+                    roster().count('"ada"\npresence.lobby', 1)
+                    async with asyncio.timeout(5):
+                        await roster().round.wait()
+            roster().count('"bob"\npresence.lobby', 1)
+            await self.told(("joined", "ada"), ("joined", "bob"))
+            for name in ("ada", "bob"):
+                roster().count(f'"{name}"\npresence.lobby', -1)
+            await self.told(("left", "ada"), ("left", "bob"))
 
     async def test_what_one_event_loop_holds_another_knows(self) -> None:
         heard: list[Event] = []

@@ -37,9 +37,9 @@ class RedisPresenceTests(RedisTestCase, PresenceTests):
 
         return Members(channels().backend)
 
-    async def killed(self, *entries: str) -> None:
+    async def killed(self, *entries: str, lease: float = 0.3) -> None:
         """Let a process come, hold these, and be killed: its lease ends soon."""
-        with patch("realtime.backends.presence.LEASE", 0.3):
+        with patch("realtime.backends.presence.LEASE", lease):
             await self.process().tell([*entries], [], set())
 
     async def test_a_member_of_several_processes_joins_and_leaves_once(self) -> None:
@@ -69,7 +69,7 @@ class RedisPresenceTests(RedisTestCase, PresenceTests):
 
     async def test_who_comes_back_elsewhere_in_time_neither_leaves_nor_joins(self) -> None:
         async with WebSocketClient("/watch/") as self.watcher:
-            await self.killed(ADA, BOB)
+            await self.killed(ADA, BOB, lease=2)
             await self.told(("joined", "ada"), ("joined", "bob"))
             async with present("lobby", "ada"):
                 await self.told(("left", "bob"))
@@ -135,12 +135,26 @@ class RedisPresenceTests(RedisTestCase, PresenceTests):
                 await self.told(("joined", "ada"))
             await self.told(("left", "ada"))
 
-    async def test_at_a_stop_nobody_is_said_to_leave(self) -> None:
+    async def test_at_a_stop_only_who_leaves_before_they_are_closed_is_said_to(self) -> None:
         async with WebSocketClient("/watch/") as self.watcher:
             with patch("realtime.presence.stops", lambda: True):
                 async with present("lobby", "ada"):
                     await self.told(("joined", "ada"))
+                async with WebSocketClient("/enter/bob/"):
+                    await self.told(("joined", "bob"))
+                await self.told(("left", "bob"))
             await self.told()
+
+    async def test_where_all_were_killed_their_members_are_soon_gone(self) -> None:
+        async with WebSocketClient("/watch/") as self.watcher:
+            killed = self.process()
+            await killed.tell([ADA], [], set())
+            await self.told(("joined", "ada"))
+            for process, _ in self.redis.zscan_iter(leases()):
+                self.redis.zadd(leases(), {process: 1})
+            await self.process().tell([], [], set())
+            ends, (now, _) = self.redis.zscore(leases(), killed.own), self.redis.time()
+            self.assertTrue(0 < ends / 1e6 - now < 5)
 
 
 def leases() -> bytes:
