@@ -128,7 +128,7 @@ class Members:
             if sum(entry in each.told for each in others()) == (entry in told):
                 member, channel = entry.split("\n", 1)
                 word = "left" if entry in told else "joined"
-                await self.backend.publish(channel, f'{{"{word}": {member}}}', True)
+                await self.backend.publish(channel, '{"' + word + '": ' + member + "}", True)
         return True
 
 

@@ -12,14 +12,14 @@ from realtime.broadcast import PublishError, publish, subscribe
 from realtime.channels import channels
 from realtime.closing import CHANNEL, wire
 from realtime.testing import WebSocketClient
-from realtime.tests import answers, ended, nowhere, resumed, test_resuming
+from realtime.tests import answers, ended, nowhere, resumed, test_resuming, test_state
 from realtime.tests.test_redis import ROOM, RedisTestCase, until
 from realtime.types import Event
 
 AGO = 5.0  # seconds since a closing, whose time is known only as well as answers of Redis are fast
 
 
-class ResumingTests(RedisTestCase, test_resuming.ResumingTests):
+class ResumingTests(RedisTestCase, test_resuming.ResumingTests, test_state.StateTests):
     async def test_what_is_kept_ends_by_itself(self) -> None:
         with self.settings(HISTORY_SECONDS=1):
             async with resumed(self.room) as client:
