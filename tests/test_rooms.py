@@ -31,6 +31,7 @@ from tests.serving import Running, handshake, serving, wait_for
 
 MESSAGES = 2000
 MEBIBYTE = 1 << 20
+GIVES_WAY = [parameter(server, "pytest") for server in SERVERS if server != "granian"]
 SLOW = "realtime_clients_slow_total"  # a line of /metrics
 
 
@@ -183,6 +184,29 @@ def test_a_client_that_sends_without_end_and_reads_nothing_fills_no_memory(
         kept = memory(server, "VmRSS") - before
     answers = server.name == "granian" and again.startswith(b"\x89")  # which keeps each pong
     assert kept > room if answers else kept < room
+
+
+@pytest.mark.parametrize("server", GIVES_WAY, indirect=True)
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [(b"", frame(9, b"")), (frame(1, b"", last=False), frame(0, b"", last=False))],
+    ids=["pings", "fragments"],
+)
+def test_while_a_client_sends_frames_without_end_others_have_their_turn(
+    server: Running, first: bytes, again: bytes
+) -> None:
+    with by_hand(server, "/ws/") as flooding, connect_sync(server.url("/ws/")) as other:
+        assert b" 101 " in flooding.recv(4096)
+        flooding.sendall(first)
+        pouring = threading.Thread(target=pour, args=(flooding, again * 1000, 4 * MEBIBYTE))
+        pouring.start()
+        end, answers = time.monotonic() + 3, 0
+        while time.monotonic() < end:
+            other.send("ping")
+            assert other.recv(timeout=10) == "pong!"
+            answers += 1
+        pouring.join()
+    assert answers >= 10  # in three seconds; one or two where 64 KiB are read at once
 
 
 def test_a_client_that_floods_is_closed_with_4429_and_gone_and_delays_nobody(

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-import math
 import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any, Literal
 
@@ -72,6 +72,7 @@ class Protocol(WebSocketsSansIOProtocol):
         config.ws_per_message_deflate = False
         super().__init__(config, *args, **kwargs)
         self.unread = bytearray()
+        self.lose: Callable[[], None] | None = None  # the connection, once all is read
         self.conn.logger = logging.getLogger("websockets.server")  # see config/logging.json
         self.conn.available_extensions = [DEFLATE] if settings.PERMESSAGE_DEFLATE else []
 
@@ -109,21 +110,25 @@ class Protocol(WebSocketsSansIOProtocol):
             if not self.writable.is_set():
                 self.pace()
 
-    def read_on(self, seconds: float = TURN) -> None:
-        """Read what has come, for so long at a time, as long as there is room for the pongs."""
-        until = time.perf_counter() + seconds
-        length, flooded = PIECE, self.close_sent and len(self.unread) >= FLOOD
-        if flooded:
+    def read_on(self) -> None:
+        """Read what has come, for a turn at a time, as long as there is room for the pongs."""
+        now = time.perf_counter()
+        length, until = PIECE, now + TURN
+        if flooded := self.close_sent and len(self.unread) >= FLOOD:
             self.unread.clear()
-        while self.unread and time.perf_counter() < until:
-            piece, messages = bytes(self.unread[:length]), self.queue.qsize()
+        while self.unread and now < until:
+            begin, piece = now, bytes(self.unread[:length])
             del self.unread[:length]
             self.read(piece)
-            length = PIECE if self.queue.qsize() > messages else 2 * length  # of a long message
+            now = time.perf_counter()
+            length = 2 * length if now - begin < TURN / 4 else PIECE  # of a long message, or short
             if not self.writable.is_set():
                 break
         if self.unread and self.writable.is_set():  # else `resume_writing` goes on
             self.loop.call_soon(self.read_on)
+        elif self.lose:
+            lose, self.lose = self.lose, None
+            lose()
         self.pace(flooded)
 
     def pace(self, flooded: bool = False) -> None:
@@ -139,9 +144,11 @@ class Protocol(WebSocketsSansIOProtocol):
         self.read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Read on first; `send` raises from now on."""
+        self.disconnected = True
         self.writable.set()
-        self.read_on(math.inf)
-        super().connection_lost(exc)
+        self.lose = partial(super().connection_lost, exc)
+        self.read_on()
 
     async def receive(self) -> Any:
         event = await self.queue.get()
@@ -155,11 +162,15 @@ class Protocol(WebSocketsSansIOProtocol):
         super().handle_cont(event)
 
     def read(self, data: bytes) -> None:
-        """Read it at once."""
+        """Read it at once, and answer all its pings with one write."""
         super().data_received(data)
+        if (answers := self.conn.data_to_send()) and not self.transport.is_closing():
+            self.transport.write(b"".join(answers))
         if self.conn.handshake_exc and not self.handshake_initiated:
-            self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
+
+    def handle_ping(self) -> None:
+        """Leave it to `read`: a write for each would take longer than all else."""
 
 
 def frame(said: Message, bits: int) -> bytes:

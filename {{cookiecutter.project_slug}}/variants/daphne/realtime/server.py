@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import signal
 import sys
 import time
@@ -20,7 +19,7 @@ from twisted.internet.defer import Deferred
 from realtime.types import Event, Message, Receive, Send, Step, message, size
 from realtime.wrappers import behind
 
-PIECE, TURN = 256, 0.002  # bytes, and seconds, that are read at once: Twisted's 64 KiB of the
+PIECE, TURN = 128, 0.002  # bytes, and seconds, that are read at once: Twisted's 64 KiB of the
 # shortest messages take a second
 FLOOD = 8 << 10  # bytes at once, after a close
 FRAGMENTS = 1024  # of a message, that are kept apart
@@ -153,10 +152,11 @@ class Gate:
         self.protocol, self.loop = protocol, asyncio.get_running_loop()
         self.writable = asyncio.Event()
         self.writable.set()
-        self.queue = queue = protocol.application_queue
+        queue = protocol.application_queue
         self.unparsed, self.unread = bytearray(), EVENT * queue.qsize()
         self.paused = self.flooded = False
         self.parse, self.lose = protocol.dataReceived, protocol.connectionLost
+        self.reason: Any = None  # of a loss, once all is read
         self._put, self._get = queue._put, queue._get  # which asyncio.Queue has for subclasses
         queue._put, queue._get = self.put, self.get
         protocol.dataReceived, protocol.connectionLost = self.received, self.lost
@@ -177,21 +177,26 @@ class Gate:
         if len(self.unparsed) == len(data):  # else it is being read already
             self.read_on()
 
-    def read_on(self, seconds: float = TURN) -> None:
-        """Read what has come, for so long at a time."""
-        until, length = time.perf_counter() + seconds, PIECE
+    def read_on(self) -> None:
+        """Read what has come, for a turn at a time."""
+        now = time.perf_counter()
+        length, until = PIECE, now + TURN
         if self.protocol.state == self.protocol.STATE_CLOSING and len(self.unparsed) >= FLOOD:
             self.flooded = True
             self.unparsed.clear()
-        while self.unparsed and time.perf_counter() < until:
-            piece, messages = bytes(self.unparsed[:length]), self.queue.qsize()
+        while self.unparsed and now < until:
+            begin, piece = now, bytes(self.unparsed[:length])
             del self.unparsed[:length]
             self.parse(piece)
-            length = PIECE if self.queue.qsize() > messages else 2 * length  # of a long message
+            now = time.perf_counter()
+            length = 2 * length if now - begin < TURN / 4 else PIECE  # of a long message, or short
             if not self.writable.is_set():
                 break
         if self.unparsed and self.writable.is_set():  # else `resumeProducing` goes on
             self.loop.call_soon(self.read_on)
+        elif self.reason:
+            reason, self.reason = self.reason, None
+            self.lose(reason)
         self.pace()
 
     def pace(self) -> None:
@@ -208,9 +213,8 @@ class Gate:
         self.keep(frame)
 
     def lost(self, reason: Any) -> None:
-        self.writable.set()
-        self.read_on(math.inf)
-        self.lose(reason)
+        self.reason = reason
+        self.resumeProducing()
 
     def pauseProducing(self) -> None:
         self.writable.clear()

@@ -4,14 +4,17 @@ import asyncio
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
 from hypercorn.asyncio import serve as hypercorn
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.config import Config
+from hypercorn.protocol.events import Body, Data
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, WebsocketBuffer, WSStream
 from hypercorn.typing import ASGIFramework
@@ -23,6 +26,8 @@ from realtime.types import Event, Message, Receive, Send, Step, message
 from realtime.wrappers import behind
 
 ANSWER = 1.0  # seconds for the client to answer a close
+PIECE, TURN = 256, 0.002  # bytes, and seconds, that are read at once: hypercorn's 64 KiB may be
+# 10,000 frames, which take a second
 tasks: set[asyncio.Task[None]] = set()
 
 
@@ -93,6 +98,22 @@ def adopt(protocol: Any, send: Send) -> Send:
     if not protocol:
         return send
     protocol.buffer = Buffer(settings.MAX_MESSAGE_SIZE)
+    handle = protocol.handle
+
+    async def handle_in_turns(event: "Body | Data") -> None:
+        """Let others have their turn while a client sends thousands of frames."""
+        at, length = 0, PIECE
+        if not isinstance(event, (Body, Data)) or len(event.data) <= length:
+            await handle(event)
+            return
+        while at < len(event.data):
+            begin, piece = time.perf_counter(), event.data[at : at + length]
+            await handle(replace(event, data=piece))
+            at += length
+            length = 2 * length if time.perf_counter() - begin < TURN / 4 else PIECE
+            await asyncio.sleep(0)
+
+    protocol.handle = handle_in_turns
     if not settings.PERMESSAGE_DEFLATE:
         protocol.handshake.extensions = None  # that the client has asked for
 
