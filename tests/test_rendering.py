@@ -51,6 +51,7 @@ FILES = {
         realtime/tests/test_logins.py
         realtime/tests/test_proxy.py realtime/tests/test_redis.py
         realtime/tests/test_redis_resuming.py realtime/tests/test_resuming.py
+        realtime/tests/test_state.py
         realtime/tests/test_testing.py
         tests/__init__.py tests/server.py tests/test_page.py
         tests/test_server.py tests/test_service.py tests/test_websocket.py

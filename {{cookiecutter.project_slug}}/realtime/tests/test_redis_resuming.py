@@ -227,8 +227,9 @@ class BeginningTests(RedisTestCase):
 
         async with asyncio.timeout(10), WebSocketClient("/rooms/attic/"), AsyncExitStack() as stack:
             await self.say("room.quiet", "long ago")
-            stream, _ = keys("room.quiet")
+            stream, top = keys("room.quiet")
             self.redis.delete(stream)  # as HISTORY_SECONDS later
+            self.redis.hincrby(top, "last", -120_000_000)
             with self.apart():
                 await until(lambda: channels().backend.error)
                 late = await stack.enter_async_context(WebSocketClient("/rooms/quiet/"))
