@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from itertools import count
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,11 @@ HANDSHAKE = {
     "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
 }
 EXTRA_ROUTES = Path(__file__).parent / "extra_routes"
-PORTS = count(20_000 + os.getpid() * 499 % 10_000)  # below those that the kernel gives to clients
+# Below those that the kernel gives to clients, and others for each process of pytest-xdist: two
+# servers that get the same may share it (SO_REUSEPORT), and each has clients of the other.
+SPAN = 1_500
+FIRST = 20_000 + SPAN * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8)
+PORTS = cycle(FIRST + (os.getpid() * 37 + n) % SPAN for n in range(SPAN))
 # The option for several, and what the log says of each that runs; daphne has none.
 WORKERS = {
     "uvicorn": ("--workers", "Application startup complete"),
@@ -64,11 +68,8 @@ class Running:
 
 
 def free_port() -> int:
-    """A port that nobody listens on.
-
-    Each test process counts from another one: the kernel gave two of them the same at once.
-    """
-    for port in PORTS:
+    """A port that nobody listens on."""
+    for port in islice(PORTS, SPAN):
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
     raise RuntimeError("no port is free")
