@@ -27,6 +27,20 @@ def visit(server: Running, path: str, **headers: str) -> Any:
         return json.loads(answer.read() or "null")
 
 
+def wait_for_connections(server: Running, number: int, seconds: float = 60) -> None:
+    """Wait until so many are open. Raises TimeoutError that tells how many were, and its log."""
+    counts = [0]
+
+    def counted() -> bool:
+        counts.append(visit(server, "/healthz")["connections"])
+        return counts[-1] == number
+
+    try:
+        wait_for(f"{number} connections", counted, seconds)
+    except TimeoutError as error:
+        raise TimeoutError(f"{error}, but {counts[-1]}\n{server.log.read_text()}") from None
+
+
 def status(server: Running, path: str) -> int:
     """The status of a page, asked for on a TCP connection of its own."""
     try:

@@ -87,7 +87,7 @@ def production_command(
 
 @contextmanager
 def started(
-    command: list[str], port: int, log: Path, seconds: float = 20, **options: Any
+    command: list[str], port: int, log: Path, seconds: float = 60, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends, which begins when it listens on the port."""
     with log.open("wb") as output:
@@ -156,7 +156,7 @@ def handshake(address: str, path: str, **headers: str) -> int:
         return client.getresponse().status
 
 
-def wait_for(awaited: str, happened: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(awaited: str, happened: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something that nothing announces. Raises TimeoutError that names it."""
     deadline = time.monotonic() + seconds
     while not happened():

@@ -19,7 +19,16 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests import serving as servers
-from tests.clients import by_hand, frame, measured, memory, open_still, status, visit
+from tests.clients import (
+    by_hand,
+    frame,
+    measured,
+    memory,
+    open_still,
+    status,
+    visit,
+    wait_for_connections,
+)
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
 from tests.services import own_sentry
@@ -103,12 +112,6 @@ def closed(client: ClientConnection, seconds: float = 10) -> int | None:
         while True:
             client.recv(timeout=seconds)
     return end.value.rcvd.code if end.value.rcvd else None
-
-
-def open_connections(server: Running) -> int:
-    """How many the service counts."""
-    number: int = visit(server, "/healthz")["connections"]
-    return number
 
 
 # A handshake is always answered
@@ -322,7 +325,7 @@ def test_a_loop_that_only_sends_ends_when_its_client_has_left(service: Service) 
     with service.process() as server, connect(server.url("/ws/")) as other:
         with by_hand(server, "/pour/") as client:
             client.recv(10_000)
-        wait_for("its end", lambda: open_connections(server) == 1, 10)
+        wait_for_connections(server, 1, 10)
         assert "The client had left, when the loop sent: /pour/" in server.log.read_text()
         assert open_still(other)
 
@@ -346,10 +349,10 @@ def test_the_files_run_out_without_a_storm(
             except (OSError, IndexError) as error:
                 statuses.append(type(error).__name__.encode())
         assert statuses.count(b"101") >= 100
-        assert open_connections(server) >= 100
+        assert visit(server, "/healthz")["connections"] >= 100
         for client in clients:
             client.close()
-        wait_for("their ends", lambda: open_connections(server) == 0, 20)
+        wait_for_connections(server, 0, 20)
         with connect(server.url("/ws/")) as again:
             assert open_still(again)
         assert server.log.stat().st_size < 200_000
@@ -363,7 +366,7 @@ def test_a_frame_right_behind_the_handshake_leaves_nothing_open(service: Service
         for _ in range(5):
             with by_hand(server, "/member/", frame(1, b"hello")) as client:
                 client.recv(1000)
-        wait_for("their ends", lambda: open_connections(server) == 0, 10)
+        wait_for_connections(server, 0, 10)
         with connect(server.url("/member/")) as again:
             again.send("hello")
             assert again.recv(timeout=5) == "heard"
@@ -391,7 +394,7 @@ def test_a_client_that_never_stops_sending_is_told_to_go_and_gone(service: Servi
             assert code == 4000 or (service.server == "granian" and code is None)  # at times
             stop.set()
             thread.join(5)
-        wait_for("its end", lambda: open_connections(server) == 0, 10)
+        wait_for_connections(server, 0, 10)
         assert server.stop() in {0, -signal.SIGTERM}
 
 
@@ -414,7 +417,7 @@ def test_a_protocol_error_of_a_client_is_not_the_services(service: Service, mess
                 pass
             if path == "/ws/":
                 assert b"\x88\x02\x03\xe8" not in last  # not a 1000, as if nothing had been wrong
-    wait_for("their ends", lambda: open_connections(service.running) == 0, 10)
+    wait_for_connections(service.running, 0, 10)
     log = service.running.log.read_text()[before:]
     assert "Exception in the loop" not in log
     assert "observed" not in log

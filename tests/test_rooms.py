@@ -23,7 +23,7 @@ from tests.clients import (
     memory,
     pour,
     read_to_the_end,
-    visit,
+    wait_for_connections,
 )
 from tests.installing import Installed, parameter
 from tests.rendering import SERVERS
@@ -75,7 +75,7 @@ def test_a_client_that_does_not_read_is_closed_and_the_others_get_everything(
     async def scene() -> bytes:
         async with crowd(server, "/ws/rooms/big/", 29) as clients:
             with by_hand(server, "/ws/rooms/big/") as deaf:
-                wait_for("the room", lambda: visit(server, "/healthz") == {"connections": 30})
+                await asyncio.to_thread(wait_for_connections, server, 30)
                 before = memory(server)
                 end = asyncio.create_task(asyncio.to_thread(end_of_a_slow_one, server, deaf))
                 for got in await blast(server, clients):
@@ -156,7 +156,7 @@ def test_hundreds_of_connections_half_of_them_abrupt_leave_nothing_behind(server
         await asyncio.gather(*(visitor(i, places) for i in range(number)))
 
     asyncio.run(scene(100))
-    wait_for("no connections", lambda: visit(server, "/healthz") == {"connections": 0})
+    wait_for_connections(server, 0)
     before = calm_state(server)
     asyncio.run(scene(400))
     assert calm_state(server) == before
