@@ -18,7 +18,6 @@ SERVICE = "realtime.tests.service"
 
 @own_settings
 @override_settings(DEBUG=True)
-@patch.multiple(debugging, ANSWER=0.05, LEAVE=0.05, LISTEN=0.05)
 class MistakeTests(SimpleTestCase):
     def setUp(self) -> None:
         self.enterContext(patch.object(debugging, "told", set()))
@@ -32,16 +31,19 @@ class MistakeTests(SimpleTestCase):
                     await client.receive()
         return [record.getMessage() for record in logs.records]
 
+    @patch.object(debugging, "ANSWER", 0.05)
     async def test_a_loop_that_neither_accepts_nor_closes(self) -> None:
         said = await self.said(WebSocketClient("/late/"))
         self.assertEqual(said, [f"{SERVICE}.late at /late/ neither accepts nor closes"])
 
+    @patch.object(debugging, "LEAVE", 0.05)
     async def test_a_loop_that_goes_on_after_the_disconnect(self) -> None:
         for path in ("/stay/for/a/while/", "/stay/receiving/"):
             said = await self.said(WebSocketClient(path))
             ignores = "goes on after websocket.disconnect: it has to return there"
             self.assertEqual(said, [f"{SERVICE}.stay at {path} {ignores}"])
 
+    @patch.object(debugging, "LISTEN", 0.05)
     async def test_a_loop_that_never_receives(self) -> None:
         client = WebSocketClient("/deaf/")
         with (
@@ -55,7 +57,7 @@ class MistakeTests(SimpleTestCase):
 
     @patch.object(debugging, "BLOCK", 0.1)
     async def test_a_loop_that_blocks_is_named_with_its_line_once(self) -> None:
-        logged = await self.said(WebSocketClient("/block/"), "0.5", "0.5")
+        logged = await self.said(WebSocketClient("/block/"), "0.3", "0.3")
         (said,) = [each for each in logged if "service.py" in each]  # a busy machine blocks as well
         self.assertRegex(
             said,
@@ -63,6 +65,7 @@ class MistakeTests(SimpleTestCase):
             r".+/realtime/tests/service\.py:\d+, in block: time\.sleep\(float\(seconds\)\)",
         )
 
+    @patch.multiple(debugging, ANSWER=0.2, LEAVE=0.2, LISTEN=0.2)
     async def test_a_loop_without_a_mistake_is_not_named(self) -> None:
         with self.assertNoLogs("realtime.debugging"):
             async with WebSocketClient("/ws/") as client, WebSocketClient("/rooms/lobby/") as room:
@@ -79,6 +82,7 @@ class MistakeTests(SimpleTestCase):
 
 
 class ThreadTests(SimpleTestCase):
+    @patch.object(debugging, "BLOCK", 0.1)
     def test_each_event_loop_has_one_thread_which_ends_with_it(self) -> None:
         before, during = set(threading.enumerate()), set[threading.Thread]()
         both = threading.Barrier(2, timeout=5)

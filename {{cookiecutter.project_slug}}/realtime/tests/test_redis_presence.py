@@ -69,7 +69,7 @@ class RedisPresenceTests(RedisTestCase, PresenceTests):
 
     async def test_who_comes_back_elsewhere_in_time_neither_leaves_nor_joins(self) -> None:
         async with WebSocketClient("/watch/") as self.watcher:
-            await self.killed(ADA, BOB, lease=2)
+            await self.killed(ADA, BOB, lease=1)
             await self.told(("joined", "ada"), ("joined", "bob"))
             async with present("lobby", "ada"):
                 await self.told(("left", "bob"))
