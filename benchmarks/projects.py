@@ -17,7 +17,8 @@ class Extent:
     """How often and how long is measured, and with how many clients."""
 
     rounds: int = 2
-    seconds: float = 2
+    short_rounds: int = 6  # of rates
+    seconds: float = 2  # of each
     storm: int = 1000
     idle: int = 2000
     rooms: tuple[int, ...] = (100, 1000)
@@ -33,6 +34,7 @@ class Extent:
 
 QUICK = Extent(
     rounds=1,
+    short_rounds=1,
     seconds=0.3,
     storm=20,
     idle=50,

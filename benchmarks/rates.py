@@ -27,7 +27,6 @@ class Load:
     who: tuple[Contender, ...] = ALL
 
 
-ROUNDS = 3  # for one of the other measures, which take longer
 MESSAGES = Load("messages", "messages, 64 clients", "messages", 64)
 ANONYMOUS = Load("connections", "new connections, anonymous", "connections", 32)
 SESSION = replace(
@@ -63,7 +62,7 @@ def measure(
         }
         for where in running.values():
             apply(load, where, key, lab.extent.seconds)
-        for _ in range(ROUNDS * lab.extent.rounds):
+        for _ in range(lab.extent.short_rounds):
             for name, where in running.items():
                 said = apply(load, where, key, lab.extent.seconds)
                 rate.add(name, said["rate"])
