@@ -65,7 +65,7 @@ find("ping").onclick = () => {
 }
 ping.addEventListener("message", ({ data }) => {
   const took = performance.now() - sent.shift()
-  answer.textContent = took ? `${data} after ${took.toFixed(1)} ms` : data
+  answer.textContent = took >= 0 ? `${data} after ${took.toFixed(1)} ms` : data
 })
 const unanswered = () => {
   if (sent.length) answer.textContent = "no answer"
