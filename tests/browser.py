@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.installing import missing
 from tests.rendering import FOLDER, TEMPLATE
@@ -41,11 +41,12 @@ def chromium() -> Iterator[Browser]:
     program = chromium_program()
     with sync_playwright() as playwright:
         # Without its sandbox, which a container's root cannot have.
+        expect.set_options(timeout=30_000)
         with playwright.chromium.launch(executable_path=program, args=["--no-sandbox"]) as browser:
             yield browser
 
 
-def until(page: Page, awaited: str, happened: Callable[[], bool], seconds: int = 5) -> None:
+def until(page: Page, awaited: str, happened: Callable[[], bool], seconds: int = 30) -> None:
     """Wait for it, and let Playwright handle what comes from the page meanwhile."""
     for _ in range(seconds * 200):
         if happened():

@@ -23,7 +23,7 @@ from tests.serving import HANDSHAKE, Running, wait_for
 
 def visit(server: Running, path: str, **headers: str) -> Any:
     """Ask for a page; return what it holds, JSON or nothing."""
-    with urlopen(Request(f"http://{server.address}{path}", headers=headers), timeout=10) as answer:
+    with urlopen(Request(f"http://{server.address}{path}", headers=headers), timeout=30) as answer:
         return json.loads(answer.read() or "null")
 
 
@@ -44,7 +44,7 @@ def wait_for_connections(server: Running, number: int, seconds: float = 60) -> N
 def status(server: Running, path: str) -> int:
     """The status of a page, asked for on a TCP connection of its own."""
     try:
-        with urlopen(f"http://{server.address}{path}", timeout=10) as answer:
+        with urlopen(f"http://{server.address}{path}", timeout=30) as answer:
             return int(answer.status)
     except HTTPError as error:
         return error.code
@@ -52,7 +52,7 @@ def status(server: Running, path: str) -> int:
 
 def measured(server: Running) -> dict[str, float]:
     """What Prometheus would note, by the name and the labels' values."""
-    with urlopen(f"http://{server.address}/metrics", timeout=10) as answer:
+    with urlopen(f"http://{server.address}/metrics", timeout=30) as answer:
         lines = answer.read().decode().splitlines()
     samples = [re.fullmatch(r'(\w+)(?:{\w+="(\w+)"})? (\S+)', line) for line in lines]
     return {f"{found[1]} {found[2] or ''}".strip(): float(found[3]) for found in samples if found}
@@ -72,7 +72,7 @@ async def crowd(server: Running, path: str, number: int) -> AsyncIterator[list[C
 def by_hand(server: Running, path: str, *more: bytes) -> socket.socket:
     """A client that sends its handshake and more right behind it, and reads nothing by itself."""
     host, port = server.address.split(":")
-    client = socket.create_connection((host, int(port)), timeout=15)
+    client = socket.create_connection((host, int(port)), timeout=30)
     lines = [f"GET {path} HTTP/1.1", f"Host: {server.address}"]
     lines += [f"{name}: {value}" for name, value in HANDSHAKE.items()]
     client.sendall("\r\n".join([*lines, "", ""]).encode() + b"".join(more))
@@ -95,7 +95,7 @@ def pour(client: socket.socket, data: bytes, most: int) -> None:
 def open_still(client: ClientOfATest) -> bool:
     """Whether a connection to ping/pong is open."""
     client.send("ping")
-    return client.recv(timeout=5) == "pong!"
+    return client.recv(timeout=30) == "pong!"
 
 
 def wait_until_full(client: socket.socket) -> None:

@@ -147,7 +147,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 def handshake(address: str, path: str, **headers: str) -> int:
     """Ask for a WebSocket and return the HTTP status of the answer."""
-    client = HTTPConnection(address, timeout=5)
+    client = HTTPConnection(address, timeout=30)
     client.putrequest("GET", path, skip_host="Host" in headers)
     for name, value in (HANDSHAKE | headers).items():
         client.putheader(name, value)

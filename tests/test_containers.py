@@ -178,9 +178,9 @@ def press_ping(url: str) -> None:
         page = browser.new_page()
         said = problems(page)
         page.goto(url)
-        expect(page.locator("#room-state")).to_have_text("Connected", timeout=10_000)
+        expect(page.locator("#room-state")).to_have_text("Connected")
         page.get_by_role("button", name="Ping").click()
-        expect(page.locator("#answer")).to_contain_text("pong!", timeout=10_000)
+        expect(page.locator("#answer")).to_contain_text("pong!")
         assert page.evaluate("document.styleSheets[0].cssRules.length") > 0
         assert said == []
 

@@ -190,7 +190,7 @@ def test_after_an_error_that_is_caught_the_next_query_works(
         for message in ("ask", "lose", "ask", "lose", "ask"):
             client.send(message)
             expected = "OperationalError" if message == "lose" else "False"
-            assert client.recv(timeout=10) == expected
+            assert client.recv(timeout=30) == expected
 
 
 @pytest.mark.parametrize("way", ["query", "transaction", "fetch", "cursor"])

@@ -154,7 +154,7 @@ def test_health_is_told_whatever_the_host_and_the_middleware(service: Service) -
     with service.process(SSL_REDIRECT="yes", LOGIN_REQUIRED="yes") as strict:
         for host in (strict.address, "10.0.0.5:8000", "service.internal"):
             for path in ("/healthz", "/readyz"):
-                client = HTTPConnection(strict.address, timeout=10)
+                client = HTTPConnection(strict.address, timeout=30)
                 with closing(client):
                     client.request("GET", path, headers={"Host": host})
                     assert client.getresponse().status == 200
@@ -168,7 +168,7 @@ def test_production_shows_what_is_wrong_and_what_happens(service: Service, tmp_p
     with service.process(*options, **PRODUCTION | AWAY | shared) as server:
         wait_for("the workers", lambda: not word or server.log.read_text().count(word) == 2)
         before = time.monotonic()
-        with closing(HTTPConnection(server.address, timeout=10)) as client:
+        with closing(HTTPConnection(server.address, timeout=30)) as client:
             client.request("GET", "/readyz")
             answer = client.getresponse()
             assert answer.status == 503
@@ -196,7 +196,7 @@ def test_messages_are_counted(service: Service) -> None:
     before = measured(server)
     with connect(room) as one, connect(room) as other:
         one.send("hello")
-        assert one.recv(timeout=5) == other.recv(timeout=5) == "hello"
+        assert one.recv(timeout=30) == other.recv(timeout=30) == "hello"
         after = measured(server)
     for name, number in {"published": 1, "delivered": 2}.items():
         name = f"realtime_messages_{name}_total"
@@ -207,7 +207,7 @@ def test_messages_are_counted(service: Service) -> None:
 def test_a_page_keeps_its_own_marks(service: Service) -> None:
     """In extra_faults: the page is csrf_exempt and needs no login, the loop does."""
     with service.process(LOGIN_REQUIRED="yes") as strict:
-        client = HTTPConnection(strict.address, timeout=10)
+        client = HTTPConnection(strict.address, timeout=30)
         with closing(client):
             client.request("POST", "/marked/", body="")
             assert client.getresponse().status == 200
@@ -369,7 +369,7 @@ def test_a_frame_right_behind_the_handshake_leaves_nothing_open(service: Service
         wait_for_connections(server, 0, 10)
         with connect(server.url("/member/")) as again:
             again.send("hello")
-            assert again.recv(timeout=5) == "heard"
+            assert again.recv(timeout=30) == "heard"
 
 
 def test_a_client_that_never_stops_sending_is_told_to_go_and_gone(service: Service) -> None:
@@ -478,6 +478,6 @@ def test_sigterm_reaches_every_client_behind_middleware_that_wraps_send(
 
 def test_a_loop_may_take_its_time_to_end_when_the_service_stops(service: Service) -> None:
     with service.process() as server, connect(server.url("/tidy/")) as client:
-        assert client.recv(timeout=5) == "it runs"
+        assert client.recv(timeout=30) == "it runs"
         assert server.stop(15) in {0, -signal.SIGTERM}
         assert "tidied" in server.log.read_text()

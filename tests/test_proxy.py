@@ -41,9 +41,9 @@ subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 subprocess.run([sys.argv[1], "--file", "-"], input=sys.argv[2].encode(), check=True)
 for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
     server = socket.create_server((address, 443), family=family)
-    held = [socket.create_connection((address, 443), timeout=5) for _ in range(int(sys.argv[3]))]
+    held = [socket.create_connection((address, 443), timeout=30) for _ in range(int(sys.argv[3]))]
     try:
-        socket.create_connection((address, 443), timeout=5)
+        socket.create_connection((address, 443), timeout=30)
     except ConnectionRefusedError:
         print(address, "refused")
 """
@@ -158,7 +158,7 @@ def test_the_page_its_static_files_and_its_socket_are_there(
 
 def ask(service: Running, path: str, method: str = "GET", **headers: str) -> Answer:
     """Ask the service itself; return status, headers and body of its answer."""
-    client = HTTPConnection(service.address, timeout=5)
+    client = HTTPConnection(service.address, timeout=30)
     client.request(method, path, headers={"Host": "localhost"} | headers)
     with client.getresponse() as answer:
         return answer.status, answer.headers, answer.read()
@@ -226,7 +226,7 @@ def test_plain_http_is_sent_to_https(
     fronts: dict[str, Proxy],
 ) -> None:
     front = fronts["nginx"]
-    client = HTTPConnection("127.0.0.1", front.plain, timeout=5)
+    client = HTTPConnection("127.0.0.1", front.plain, timeout=30)
     client.request("GET", "/ws/?a=b", headers={"Host": "localhost"})
     with client.getresponse() as answer:
         assert (answer.status, answer.headers["Location"]) == (301, "https://localhost/ws/?a=b")

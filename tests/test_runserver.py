@@ -29,16 +29,16 @@ def project(
 def answer(server: Running) -> str | bytes | None:
     """What the service answers to "ping"; None while it restarts."""
     try:
-        with connect(server.url("/ws/"), open_timeout=10) as client:
+        with connect(server.url("/ws/"), open_timeout=30) as client:
             client.send("ping")
-            return client.recv(timeout=10)
+            return client.recv(timeout=30)
     except (OSError, WebSocketException):
         return None
 
 
 def shown(server: Running) -> str:
     """The text of the page."""
-    text: str = urlopen(f"http://{server.address}/", timeout=5).read().decode()
+    text: str = urlopen(f"http://{server.address}/", timeout=30).read().decode()
     return text
 
 
@@ -59,10 +59,10 @@ def test_it_serves_page_static_files_and_websocket_and_says_where(
 ) -> None:
     with runserver(project, tmp_path / "log") as server:
         for path in ("/", "/static/admin/css/base.css"):
-            assert urlopen(f"http://{server.address}{path}", timeout=5).status == 200
+            assert urlopen(f"http://{server.address}{path}", timeout=30).status == 200
         style = project.project / "config/static/index.css"
         style.write_text("/* changed */")  # which shows at once
-        shown = urlopen(f"http://{server.address}/static/index.css", timeout=5).read()
+        shown = urlopen(f"http://{server.address}/static/index.css", timeout=30).read()
         assert shown == b"/* changed */"
         assert answer(server) == "pong!"
         said = server.log.read_text()
@@ -124,9 +124,9 @@ def test_a_loop_that_blocks_the_others_is_named_with_its_line(
     name = "config.websocket.ping_pong at /ws/ blocks all clients for 1 s, at "
     with runserver(project, tmp_path / "log") as server:
         for _ in range(2):
-            with connect(server.url("/ws/"), open_timeout=5) as client:
+            with connect(server.url("/ws/"), open_timeout=30) as client:
                 client.send("ping")
-                assert client.recv(timeout=10) == "pong!"
+                assert client.recv(timeout=30) == "pong!"
         said = f"{name}{loops}:{line}, in ping_pong: {BLOCKING.strip()}"
         wait_for("the line", lambda: said in server.log.read_text(), 5)
         assert server.log.read_text().count("blocks all clients") == 1
@@ -177,7 +177,7 @@ def test_ctrl_c_ends_it_with_a_connection_open(
         connect(server.url("/ws/")) as client,
     ):
         client.send("ping")
-        assert client.recv(timeout=5) == "pong!"
+        assert client.recv(timeout=30) == "pong!"
         os.killpg(server.process.pid, signal.SIGINT)
         server.process.wait(5)
         assert "Traceback" not in server.log.read_text()

@@ -575,7 +575,7 @@ def test_it_works_in_a_worker(browser: Browser) -> None:
     got: list[str | bytes] = []
 
     def end(connection: ServerConnection) -> None:
-        got.append(connection.recv(timeout=5))
+        got.append(connection.recv(timeout=30))
 
     with websocket_server(end) as url, answering(200) as here, browser.new_page() as page:
         page.goto(here.url("/"))

@@ -29,7 +29,7 @@ clients = []
 for path in sys.argv[1].split():
     for _ in range(200):
         try:
-            client = socket.create_connection(("127.0.0.1", 8000), timeout=5)
+            client = socket.create_connection(("127.0.0.1", 8000), timeout=30)
             break
         except OSError:
             time.sleep(0.1)
