@@ -1,6 +1,5 @@
 """The service as an ASGI application, split by the type of each connection."""
 
-import gc
 import os
 from typing import Any
 
@@ -19,10 +18,6 @@ from realtime.types import Receive, Scope, Send  # noqa: E402
 
 websocket = WebSocketHandler()
 lifespan = Lifespan()
-
-# What is loaded stays: a full collection would look at all of it, and answer nobody meanwhile.
-gc.collect()
-gc.freeze()
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
