@@ -48,10 +48,10 @@ def save(path: Path, text: str, awaited: str, seen: Callable[[], bool]) -> None:
     """
     path.write_text(text)
     try:
-        wait_for(awaited, seen, 6)
+        wait_for(awaited, seen, 10)
     except TimeoutError:
         path.write_text(text)
-        wait_for(awaited, seen, 15)
+        wait_for(awaited, seen)
 
 
 def test_it_serves_page_static_files_and_websocket_and_says_where(

@@ -50,8 +50,8 @@ async def tidy(request, receive, send):
     """Need 2.5 seconds for the end."""
     await receive()
     await send({"type": "websocket.accept"})
-    await send({"type": "websocket.send", "text": "it runs"})
     try:
+        await send({"type": "websocket.send", "text": "it runs"})
         await receive()
     finally:
         await asyncio.sleep(2.5)
