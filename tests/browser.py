@@ -40,8 +40,8 @@ def chromium() -> Iterator[Browser]:
     """A Chromium until the block ends, in which no other event loop can run."""
     program = chromium_program()
     with sync_playwright() as playwright:
-        # Without its sandbox, which a container's root cannot have.
         expect.set_options(timeout=30_000)
+        # Without its sandbox, which a container's root cannot have.
         with playwright.chromium.launch(executable_path=program, args=["--no-sandbox"]) as browser:
             yield browser
 

@@ -28,17 +28,17 @@ def visit(server: Running, path: str, **headers: str) -> Any:
 
 
 def wait_for_connections(server: Running, number: int, seconds: float = 60) -> None:
-    """Wait until so many are open. Raises TimeoutError that tells how many were, and its log."""
-    counts = [0]
+    """Wait until so many are open. Raises TimeoutError that tells how many are, and its log."""
 
-    def counted() -> bool:
-        counts.append(visit(server, "/healthz")["connections"])
-        return counts[-1] == number
+    def counted() -> int:
+        return int(visit(server, "/healthz")["connections"])
 
-    try:
-        wait_for(f"{number} connections", counted, seconds)
-    except TimeoutError as error:
-        raise TimeoutError(f"{error}, but {counts[-1]}\n{server.log.read_text()}") from None
+    wait_for(
+        f"{number} connections",
+        lambda: counted() == number,
+        seconds,
+        lambda: f"{counted()}\n{server.log.read_text()}",
+    )
 
 
 def status(server: Running, path: str) -> int:

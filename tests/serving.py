@@ -156,12 +156,20 @@ def handshake(address: str, path: str, **headers: str) -> int:
         return client.getresponse().status
 
 
-def wait_for(awaited: str, happened: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for something that nothing announces. Raises TimeoutError that names it."""
+def wait_for(
+    awaited: str,
+    happened: Callable[[], bool],
+    seconds: float = 60,
+    instead: Callable[[], object] | None = None,
+) -> None:
+    """Wait for something that nothing announces. Raises TimeoutError that names it, and `instead`,
+    what there is.
+    """
     deadline = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{awaited}: not within {seconds} s")
+            but = f", but {instead()}" if instead else ""
+            raise TimeoutError(f"{awaited}: not within {seconds} s{but}")
         time.sleep(0.02)
 
 

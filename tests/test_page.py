@@ -140,16 +140,12 @@ def text(window: Window, name: str) -> str:
 
 def await_text(window: Window, name: str, words: str, seconds: float = 30) -> None:
     """Wait until the element says this, a regular expression."""
-    seen = [""]
-
-    def said() -> bool:
-        seen.append(text(window, name))
-        return bool(re.search(words, seen[-1]))
-
-    try:
-        wait_for(f"{words!r} in {name} of a {type(window).__name__}", said, seconds)
-    except TimeoutError as error:
-        raise TimeoutError(f"{error}, but {seen[-1]!r}") from None
+    wait_for(
+        f"{words!r} in {name} of a {type(window).__name__}",
+        lambda: bool(re.search(words, text(window, name))),
+        seconds,
+        lambda: repr(text(window, name)),
+    )
 
 
 def await_connected(window: Window, seconds: float = 30) -> None:

@@ -59,7 +59,7 @@ class MistakeTests(SimpleTestCase):
     @patch.object(debugging, "BLOCK", 0.1)
     async def test_a_loop_that_blocks_is_named_with_its_line_once(self) -> None:
         logged = await self.said(WebSocketClient("/block/"), "0.3", "0.3")
-        (said,) = [each for each in logged if "service.py" in each]
+        (said,) = [each for each in logged if "service.py" in each]  # a busy machine blocks as well
         self.assertRegex(
             said,
             rf"^{SERVICE}.block at /block/ blocks all clients for 0.1 s, at "
